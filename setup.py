@@ -3,7 +3,13 @@
 import setuptools
 
 setuptools.setup(
-    packages=["iodine", "iodine.benchmarks", "iodine.datasets", "iodine.launch"],
+    packages=[
+        "iodine",
+        "iodine.benchmarks",
+        "iodine.datasets",
+        "iodine.launch",
+        "iodine.reproduction",
+    ],
     package_dir={"iodine": "iodine", "iodine.datasets": "datasets", "iodine.launch": "launch"},
     package_data={"iodine": ["pretrained/*/*", "pretrained/*/checkpoints/*"]},
 )

@@ -2,7 +2,7 @@
 
 Three pieces of four blocks each lie on a black ground without overlapping (they may touch, unless
 told otherwise), each in one of six colours, anywhere wholly inside the image and not aligned to the
-blocks.
+blocks. Variants of ours have up to five pieces, or fewer colours.
 
 The paper counts 17 pieces "counting rotations", but there are 19 fixed tetrominoes and the released
 file's ids run to 19. Which two never occur is not known, so all 19 are drawn here.
@@ -48,7 +48,8 @@ COLORS = {
 NUM_PIECES = 3
 
 _COLOR_VALUES = tuple(COLORS.values())
-_MIN_BLOCKS = 7  # an image of 7 x 7 blocks holds any three pieces
+# Side of an image in blocks that holds any so many pieces, found in less than 1,000 draws.
+_MIN_BLOCKS = {1: 4, 2: 6, 3: 7, 4: 8, 5: 8}
 
 
 def shape_mask(shape_id: int, block_size: int) -> np.ndarray:
@@ -64,40 +65,47 @@ def generate_scene(
     image_size: int = 35,
     block_size: int = 5,
     may_touch: bool = True,
+    num_pieces: tuple[int, int] = (NUM_PIECES, NUM_PIECES),
+    num_colors: int = len(COLORS),
 ) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
     """Draws one scene, a pure function of its arguments.
 
-    Shape and colour of each piece are uniform and independent. Given the shapes, the three
-    positions are uniform over all admissible layouts: positions of all three are drawn again until
-    none overlap, or touch where that is not allowed.
+    Shape and colour of each piece are uniform and independent. Given the shapes, the positions are
+    uniform over all admissible layouts: positions of all pieces are drawn again until none overlap,
+    or touch where that is not allowed.
 
     Args:
       seed: 0 to 2^64 - 1.
       split: train, validation or test; equal indices of different splits are unrelated scenes.
       index: the scene's number within its split, from 0.
-      image_size: side of the image in pixels, at least 7 blocks.
+      image_size: side of the image in pixels, at least 7 blocks for three pieces, 8 for five.
       block_size: side of a block in pixels.
       may_touch: whether pixels of two pieces may share an edge, as they may in the paper's data.
+      num_pieces: least and greatest number of pieces, all equally frequent; 1 to 5.
+      num_colors: only the first so many of `COLORS` occur.
 
     Returns:
-      `image` uint8 `[H, W, 3]`, every channel 0 or 255; `label_map` uint8 `[H, W]`, 0 the
-      background and 1 to 3 the pieces; `visibility` float32 `[4]`, all 1; `factors` of `[4, ...]`:
-      `x` (top row) and `y` (left column) of the bounding box in pixels, float32; `shape` int32, an
-      id of `SHAPES`; `color` float32 `[4, 3]` in {0, 1}. The background's factors are 0.
+      With L one more than the greatest number of pieces: `image` uint8 `[H, W, 3]`, every channel
+      0 or 255; `label_map` uint8 `[H, W]`, 0 the background and from 1 on the pieces; `visibility`
+      float32 `[L]`, 0 for pieces that are not there; `factors` of `[L, ...]`: `x` (top row) and
+      `y` (left column) of the bounding box in pixels, float32; `shape` int32, an id of `SHAPES`;
+      `color` float32 `[L, 3]` in {0, 1}. Factors of the background and of absent pieces are 0.
 
     Raises:
-      ValueError: for an image too small to hold any three pieces.
+      ValueError: for an image too small to hold any such pieces.
     """
-    if image_size < _MIN_BLOCKS * block_size:
+    least, most = num_pieces
+    if image_size < _MIN_BLOCKS[most] * block_size:
         raise ValueError(
-            f"an image of side {image_size} cannot hold three pieces of blocks of {block_size}"
+            f"an image of side {image_size} cannot hold {most} pieces of blocks of {block_size}"
         )
     numbers = raw_numbers(seed, split, index)
-    shape_ids = [1 + below(len(SHAPES), numbers) for _ in range(NUM_PIECES)]
-    colors = [_COLOR_VALUES[below(len(COLORS), numbers)] for _ in range(NUM_PIECES)]
+    count = most if least == most else least + below(most - least + 1, numbers)
+    shape_ids = [1 + below(len(SHAPES), numbers) for _ in range(count)]
+    colors = [_COLOR_VALUES[below(num_colors, numbers)] for _ in range(count)]
     pieces = [_piece(shape_id, image_size, block_size) for shape_id in shape_ids]
     corners = _corners(pieces, image_size, may_touch, numbers)
-    return _render(image_size, shape_ids, colors, pieces, corners)
+    return _render(image_size, 1 + most, shape_ids, colors, pieces, corners)
 
 
 @functools.cache
@@ -126,12 +134,13 @@ def _corners(
             for mask, _ in pieces
         ]
         # Whole-image bit sets make this test far cheaper than drawing the pieces.
-        a, b, c = (
-            bits << (row * stride + column)
-            for (_, bits), (row, column) in zip(pieces, corners, strict=True)
-        )
-        around_a, around_b = (a, b) if may_touch else (_grown(a, stride), _grown(b, stride))
-        if not (around_a & b or around_a & c or around_b & c):
+        taken = 0
+        for (_, bits), (row, column) in zip(pieces, corners, strict=True):
+            placed = bits << (row * stride + column)
+            if taken & placed:
+                break
+            taken |= placed if may_touch else _grown(placed, stride)
+        else:
             return corners
 
 
@@ -140,21 +149,22 @@ def _grown(bits: int, stride: int) -> int:
     return bits | bits << 1 | bits >> 1 | bits << stride | bits >> stride
 
 
-def _render(image_size, shape_ids, colors, pieces, corners):
+def _render(image_size, num_entities, shape_ids, colors, pieces, corners):
     label_map = np.zeros((image_size, image_size), np.uint8)
     for entity, ((mask, _), (row, column)) in enumerate(zip(pieces, corners, strict=True), 1):
         height, width = mask.shape
         label_map[row : row + height, column : column + width][mask] = entity
-    palette = np.array([(0, 0, 0), *colors], np.uint8)
-    positions = np.array([(0, 0), *corners], np.float32)
+    absent = [0] * (num_entities - 1 - len(pieces))
+    palette = np.array([(0, 0, 0), *colors, *[(0, 0, 0) for _ in absent]], np.uint8)
+    positions = np.array([(0, 0), *corners, *[(0, 0) for _ in absent]], np.float32)
     return {
         "image": palette[label_map],
         "label_map": label_map,
-        "visibility": np.ones(1 + NUM_PIECES, np.float32),
+        "visibility": np.array([1, *[1] * len(pieces), *absent], np.float32),
         "factors": {
             "x": positions[:, 0],
             "y": positions[:, 1],
-            "shape": np.array([0, *shape_ids], np.int32),
+            "shape": np.array([0, *shape_ids, *absent], np.int32),
             "color": (palette > 0).astype(np.float32),
         },
     }

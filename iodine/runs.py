@@ -13,7 +13,7 @@ PRETRAINED_PREFIX = "pretrained:"
 _PRETRAINED_FOLDER = pathlib.Path(__file__).parent / "pretrained"
 
 # What may differ when a run goes on: how often it reports and saves, and when it gives up.
-_FREE_TO_CHANGE = (
+FREE_TO_CHANGE = (
     "train.log_every",
     "train.validate_every",
     "train.checkpoint_every",
@@ -79,7 +79,7 @@ def check_same(folder: pathlib.Path, config: Config) -> None:
         return
     old = config_lib.flatten(read_config(folder))
     new = config_lib.flatten(config)
-    free = _FREE_TO_CHANGE + (() if config.train.decay == "cosine" else ("train.steps",))
+    free = FREE_TO_CHANGE + (() if config.train.decay == "cosine" else ("train.steps",))
     differing = [n for n in new if old[n] != new[n] and n not in free]
     if differing:
         changes = "; ".join(f"config.{n}: {old[n]!r} there, {new[n]!r} now" for n in differing)

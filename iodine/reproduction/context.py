@@ -1,0 +1,98 @@
+"""What an artifact's functions work with: trained models and scenes."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+
+from iodine import checkpoints
+from iodine.config import Config
+from iodine.datasets import pipelines
+from iodine.errors import UserError
+from iodine.evaluation import Evaluator, divergence
+from iodine.model import Iodine
+from iodine.reproduction.workloads import Budget, Training
+
+_BATCH = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished training."""
+
+    training: Training
+    folder: str  # or "pretrained:NAME"
+
+    @functools.cached_property
+    def model(self) -> Iodine:
+        """The trained model, with averaged weights where the run kept them."""
+        return checkpoints.load_model(self.folder)[1]
+
+    @functools.cached_property
+    def config(self) -> Config:
+        """The configuration that it was trained with."""
+        return checkpoints.load_model(self.folder)[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """One artifact at one budget.
+
+    `missing` says of each training, or data set, that could not be had why; an artifact shows the
+    place of such a part as "not run".
+    """
+
+    budget: Budget
+    data_dir: str
+    runs: dict[str, Run]  # by the training's label, in the artifact's order
+    missing: dict[str, str]  # label or name of a data set -> reason
+    seed: int = 0
+
+    def batches(self, dataset: str, num_images: int, split: str = "test") -> list[dict[str, Any]]:
+        """The first scenes of a split, as `pipelines.evaluation_batches` makes them, in NumPy."""
+        with pipelines.readable(self.data_dir, dataset):
+            batches = pipelines.evaluation_batches(
+                self.data_dir, dataset, split, _BATCH, num_images
+            )
+            return list(batches.as_numpy_iterator())
+
+    def scenes(self, dataset: str, num_images: int, split: str = "test") -> dict[str, Any]:
+        """The same in one batch; for few images."""
+        with pipelines.readable(self.data_dir, dataset):
+            batches = pipelines.evaluation_batches(
+                self.data_dir, dataset, split, num_images, num_images
+            )
+            return next(batches.as_numpy_iterator())
+
+    def evaluate(
+        self,
+        run: Run,
+        dataset: str | None = None,
+        num_slots: int | None = None,
+        num_iterations: int | None = None,
+        may_diverge: bool = False,
+    ) -> dict[str, np.ndarray]:
+        """Every metric of `evaluation.METRICS`, [T, N], over the budget's number of test scenes.
+
+        Args:
+            run: the model.
+            dataset: by default the one it was trained on.
+            num_slots: K; the model's by default.
+            num_iterations: T; the model's by default.
+            may_diverge: whether values that are not finite are a result like any other.
+
+        Raises:
+            UserError: if the ELBO is not finite for some image and may not be.
+        """
+        evaluator = Evaluator(run.model, num_slots, num_iterations, self.seed)
+        name = dataset or run.config.data.dataset
+        values = evaluator(self.batches(name, self.budget.num_images))
+        if not may_diverge and (reason := divergence(values)):
+            raise UserError(f"{run.folder} on {name}: {reason}")
+        return values
+
+    def note(self) -> str:
+        """What the shown results come from, for the foot of a figure."""
+        notes = dict.fromkeys(run.training.note for run in self.runs.values())
+        return f"budget {self.budget.name}: " + "; ".join(notes)

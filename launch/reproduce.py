@@ -1,0 +1,114 @@
+"""`iodine-reproduce`: makes tables and figures of the paper.
+
+Makes the data and trains the models that an artifact needs, unless they are there, evaluates them,
+and writes into OUTPUT/NAME pictures, NAME.json, NAME.csv, and a line that compares with the paper.
+"""
+
+import functools
+import sys
+
+from absl import flags
+
+from iodine.errors import UserError
+from iodine.launch import app, training_jobs
+from iodine.reproduction import catalogue, listing, providing, workloads, writing
+from iodine.reproduction.artifact import Artifact
+
+_ARTIFACT = flags.DEFINE_list(
+    "artifact", [], "Names as --list has them, separated by commas; or all."
+)
+_BUDGET = flags.DEFINE_enum(
+    "budget",
+    "cpu",
+    workloads.BUDGETS,
+    "How much to train: smoke (seconds, learns nothing), cpu (about an hour an artifact on 2 "
+    "cores, with the small preset), paper (as the paper).",
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "data", "Folder of the data sets; what can be generated is made there."
+)
+_RUNS = flags.DEFINE_string("runs", "runs/reproduce", "Folder of the runs, shared by artifacts.")
+_OUTPUT = flags.DEFINE_string("output", "output/reproduce", "Folder of the results.")
+_RUN = flags.DEFINE_multi_string(
+    "run",
+    [],
+    'A run to use instead of training, as in "Tetris=runs/mine" or "Tetris=pretrained:NAME"; for '
+    "the task as --list names it, where the artifact trains it without changes.",
+)
+_JOBS = flags.DEFINE_integer(
+    "jobs",
+    1,
+    "Trainings at once: one a GPU, or each with its share of the cores.",
+    lower_bound=1,
+)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Seed of the latent samples.", lower_bound=0, upper_bound=2**31 - 1
+)
+_LIST = flags.DEFINE_bool("list", False, "List the artifacts, what each trains and how long.")
+
+
+def main() -> None:
+    """Reads the flags and makes the artifacts, one after another."""
+    budget = workloads.Budget(_BUDGET.value)
+    if _LIST.value:
+        print(listing.table(budget, _RUNS.value))
+        return
+    if not _ARTIFACT.value:
+        raise UserError("give --artifact=NAME, several separated by commas, or all; see --list")
+    is_all = _ARTIFACT.value == ["all"]
+    artifacts = catalogue.ARTIFACTS if is_all else [catalogue.find(n) for n in _ARTIFACT.value]
+    given = given_runs(_RUN.value)
+    failed = 0
+    for artifact in artifacts:
+        try:
+            make(artifact, budget, given)
+        except UserError as error:
+            if len(artifacts) == 1:
+                raise
+            failed += 1
+            print(f"warning: {artifact.name} is not made: {error}", file=sys.stderr)
+    if failed:
+        raise UserError(f"{failed} of {len(artifacts)} artifacts could not be made, see above")
+
+
+def given_runs(values: list[str]) -> dict[str, str]:
+    """TASK=RUN by task. Raises UserError for a task that does not exist."""
+    given = {}
+    for value in values:
+        task, separator, run = value.partition("=")
+        if not separator or task not in workloads.TASKS:
+            known = ", ".join(workloads.TASKS)
+            raise UserError(f"--run={value} is not TASK=RUN with TASK one of {known}")
+        given[task] = run
+    return given
+
+
+def make(artifact: Artifact, budget: workloads.Budget, given: dict[str, str]) -> None:
+    """Makes one artifact and prints where it is and what it says.
+
+    Raises:
+        UserError: if nothing of it can be had, or a model that is evaluated diverges.
+    """
+    print(f"== {artifact.name}: {artifact.title}", flush=True)
+    train = functools.partial(
+        training_jobs.train_all, data_dir=_DATA_DIR.value, num_at_once=_JOBS.value
+    )
+    context = providing.provide(
+        artifact, budget, _DATA_DIR.value, _RUNS.value, given, train, _SEED.value
+    )
+    for label, reason in context.missing.items():
+        print(f"not run: {label}: {reason}")
+    findings = artifact.make(context)
+    folder = writing.write(artifact, context, findings, _OUTPUT.value)
+    print(f"paper: {artifact.claim}")
+    print(f"here: {findings.comparison}")
+    print(f"written to {folder}", flush=True)
+
+
+def run() -> None:
+    """Entry point of `iodine-reproduce`."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

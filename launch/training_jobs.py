@@ -1,0 +1,106 @@
+"""Several trainings, one after another in this process or several at once in their own."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from iodine import config as config_lib
+from iodine import presets
+from iodine.config import Config
+from iodine.errors import UserError, first_line
+from iodine.launch.training_run import train
+
+_WAIT = 300.0  # seconds, for other machines, of which there are none here
+_SECONDS_BETWEEN_LOOKS = 0.5
+_LOG = "training.log"
+
+Job = tuple[Config, pathlib.Path]
+
+
+def train_all(jobs: Sequence[Job], data_dir: str, num_at_once: int) -> dict[pathlib.Path, str]:
+    """Trains each configuration in its folder; a run that was begun goes on.
+
+    Args:
+        jobs: configurations and folders.
+        data_dir: folder of the data sets.
+        num_at_once: 1 trains in this process, with all of the machine. More trains each in a
+            process of its own, with one GPU each where there are GPUs, else with an equal share of
+            the processor's cores; what they report is in `training.log` of their folders.
+
+    Returns:
+        Of those that failed the folder and the reason, in one line. The others are finished.
+    """
+    failed = {}
+    if num_at_once > 1 and len(jobs) > 1:
+        return _train_side_by_side(jobs, data_dir, num_at_once)
+    for number, (config, folder) in enumerate(jobs, 1):
+        print(f"training {number} of {len(jobs)}: {folder}", flush=True)
+        try:
+            train(config, str(folder), data_dir, "auto", _WAIT)
+        except UserError as error:
+            print(f"warning: {folder}: {error}", file=sys.stderr)
+            failed[folder] = str(error)
+    return failed
+
+
+def _train_side_by_side(jobs: Sequence[Job], data_dir: str, num_at_once: int):
+    """As `train_all`; an interruption stops all of them, which then have saved."""
+    waiting, running, failed = list(enumerate(jobs, 1)), {}, {}
+    try:
+        while waiting or running:
+            for place in range(num_at_once):
+                if waiting and place not in running:
+                    number, (config, folder) = waiting.pop(0)
+                    print(f"training {number} of {len(jobs)}: {folder}/{_LOG}", flush=True)
+                    running[place] = folder, _start(config, folder, data_dir, place, num_at_once)
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            for place, (folder, process) in list(running.items()):
+                if process.poll() is not None:
+                    del running[place]
+                    if process.returncode:
+                        failed[folder] = _last_error(folder, process.returncode)
+                        print(f"warning: {folder}: {failed[folder]}", file=sys.stderr)
+    finally:
+        for _, process in running.values():
+            process.terminate()
+        for _, process in running.values():
+            process.wait()
+    return failed
+
+
+def _start(
+    config: Config, folder: pathlib.Path, data_dir: str, place: int, num_at_once: int
+) -> subprocess.Popen:
+    folder.mkdir(parents=True, exist_ok=True)
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    environment = dict(os.environ)
+    if gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = str(place % gpus)
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    share = cores[place::num_at_once] if len(cores) >= num_at_once and not gpus else []
+    command = [
+        *(sys.executable, "-m", "iodine.launch.train", f"--run={folder}", f"--data_dir={data_dir}"),
+        *(f"--preset={config.preset}", "--strategy=none", *_override_flags(config)),
+    ]
+    with (folder / _LOG).open("a") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    if share:
+        os.sched_setaffinity(process.pid, share)
+    return process
+
+
+def _override_flags(config: Config) -> list[str]:
+    usual = config_lib.flatten(presets.preset(config.preset))
+    values = config_lib.flatten(config)
+    return [f"--config.{name}={v}" for name, v in values.items() if v != usual[name]]
+
+
+def _last_error(folder: pathlib.Path, code: int) -> str:
+    lines = (folder / _LOG).read_text().splitlines()
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return first_line(errors[-1]) if errors else f"the training ended with exit code {code}"

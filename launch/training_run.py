@@ -1,0 +1,60 @@
+"""Trains one configuration in a folder: what `iodine-train` and `iodine-reproduce` share."""
+
+import os
+import pathlib
+
+from iodine import cluster as cluster_lib
+from iodine import training
+from iodine.config import Config
+from iodine.datasets import pipelines
+from iodine.errors import UserError
+from iodine.loop import TrainingData, TrainingLoop
+from iodine.strategy import choose_strategy
+from iodine.workers import Workers
+
+NUM_VALIDATION_IMAGES = 320
+
+
+def train(config: Config, run_folder: str, data_dir: str, strategy_name: str, wait: float) -> None:
+    """Trains a configuration in a folder.
+
+    Raises:
+        UserError: for missing or unreadable data, a folder of another run, a loss that is not
+            finite, a full disk, a malformed TF_CONFIG, or a worker that was lost.
+    """
+    cluster = cluster_lib.parse(os.environ.get("TF_CONFIG"))
+    name = config.data.dataset
+    stored = pipelines.open_dataset(data_dir, name)
+    sides = stored.builder_config.image_size
+    if set(sides) != {config.data.image_size}:
+        raise UserError(
+            f"config.data.image_size is {config.data.image_size}, but the images of {name} are "
+            f"{' x '.join(map(str, sides))}"
+        )
+    num_validation = min(NUM_VALIDATION_IMAGES, stored.info.splits["validation"].num_examples)
+    data = TrainingData(
+        batches_from=lambda step, keys, context: pipelines.training_batches(
+            data_dir,
+            name,
+            batch_size=config.train.batch_size,
+            seed=config.train.seed,
+            start_step=step,
+            keys=keys,
+            input_context=context,
+        ),
+        validation=lambda: pipelines.evaluation_batches(
+            data_dir, name, "validation", 64, num_validation
+        ).as_numpy_iterator(),
+    )
+    training.make_deterministic()
+    strategy = choose_strategy(strategy_name, cluster, wait)
+    workers = Workers(strategy, cluster)
+    with pipelines.readable(data_dir, name), workers.losses_told():
+        loop = TrainingLoop(config, pathlib.Path(run_folder), data, strategy, workers)
+        if loop.resumed:
+            print(f"resuming {run_folder} at step {loop.step:,}", flush=True)
+        loop.run()
+    print(
+        f"trained {config.preset} to step {loop.step:,}; evaluate it with "
+        f"iodine-evaluate --run={run_folder} --data_dir={data_dir}"
+    )
