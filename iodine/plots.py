@@ -83,6 +83,43 @@ def as_array(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
+def picture_grid(
+    rows: Sequence[Sequence[np.ndarray | None]],
+    titles: Sequence[str],
+    borders: Sequence[Sequence[np.ndarray | None]],
+    labels: Sequence[str] | None = None,
+) -> Figure:
+    """Square pictures close together.
+
+    Args:
+        rows: of pictures [H, W, 3], clipped to [0, 1]; None leaves the place empty.
+        titles: above the columns.
+        borders: for each picture its border's RGB in [0, 1], or None for no border.
+        labels: left of the rows.
+    """
+    step = 1 + _GAP
+    left, top = (0.5 if labels else _GAP), 0.22
+    width, height = left + step * len(titles), top + step * len(rows)
+    figure = Figure(figsize=(width * _INCHES, height * _INCHES))
+    axis = figure.add_axes((0, 0, 1, 1))
+    for r, row in enumerate(rows):
+        for c, picture in enumerate(row):
+            x, y = left + step * c, top + step * r
+            if picture is not None:
+                extent = (x, x + 1, y + 1, y)
+                axis.imshow(np.clip(picture, 0, 1), extent=extent, interpolation="nearest")
+            if borders[r][c] is not None:
+                axis.add_patch(_frame(x, y, borders[r][c]))
+        if labels:
+            y = top + step * r + 0.5
+            axis.text(left - _GAP, y, labels[r], fontsize=7, ha="right", va="center")
+    for c, title in enumerate(titles):
+        axis.text(left + step * c + 0.5, top / 2, title, fontsize=7, ha="center", va="center")
+    axis.set(xlim=(0, width), ylim=(height, 0))
+    axis.set_axis_off()
+    return figure
+
+
 def _decomposition_row(image: np.ndarray, result: Decomposition, b: int) -> list[np.ndarray]:
     masks, components = np.asarray(result.masks[b]), np.asarray(result.components[b])
     masked = masks[..., np.newaxis] * components  # [K, H, W, 3]
@@ -94,32 +131,7 @@ def _slots_grid(rows, titles: list[str], labels: list[str] | None = None) -> Fig
     slots = range(len(rows[0]) - len(titles))
     borders = [*[None] * len(titles), *(slot_color(k) for k in slots)]
     titles = [*titles, *(f"slot {k + 1}" for k in slots)]
-    return _grid(rows, titles, [borders] * len(rows), labels)
-
-
-def _grid(rows, titles, borders, labels=None) -> Figure:
-    """Square pictures close together, a border's colour or None for each, titles above."""
-    step = 1 + _GAP
-    left, top = (0.5 if labels else _GAP), 0.22
-    width, height = left + step * len(titles), top + step * len(rows)
-    figure = Figure(figsize=(width * _INCHES, height * _INCHES))
-    axis = figure.add_axes((0, 0, 1, 1))
-    for r, row in enumerate(rows):
-        for c, picture in enumerate(row):
-            x, y = left + step * c, top + step * r
-            axis.imshow(
-                np.clip(picture, 0, 1), extent=(x, x + 1, y + 1, y), interpolation="nearest"
-            )
-            if borders[r][c] is not None:
-                axis.add_patch(_frame(x, y, borders[r][c]))
-        if labels:
-            y = top + step * r + 0.5
-            axis.text(left - _GAP, y, labels[r], fontsize=7, ha="right", va="center")
-    for c, title in enumerate(titles):
-        axis.text(left + step * c + 0.5, top / 2, title, fontsize=7, ha="center", va="center")
-    axis.set(xlim=(0, width), ylim=(height, 0))
-    axis.set_axis_off()
-    return figure
+    return picture_grid(rows, titles, [borders] * len(rows), labels)
 
 
 def _frame(x: float, y: float, color: np.ndarray) -> Rectangle:

@@ -40,6 +40,8 @@ class Reports:
         self._validation = validation
         self._evaluator = Evaluator(trainer.averaged_model)
         self._summaries = Summaries(folder, trainer.config, fixed_images)
+        if trainer.step == 0:
+            self._summaries.write_hyperparameters()
         self._progress = Progress(trainer.step, self._train.steps)
         self._watch = Stopwatch()
 

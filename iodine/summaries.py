@@ -3,15 +3,34 @@
 import contextlib
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
 
+from iodine import config as config_lib
 from iodine import inference, plots, schedules
 from iodine.config import Config
 from iodine.errors import UserError, first_line
 from iodine.model import Iodine
 from iodine.training import StepMetrics
+
+
+def hyperparameters(config: Config) -> dict[str, bool | float | str]:
+    """Every field of a configuration by its dotted name, in the types of TensorBoard's HParams.
+
+    A list becomes one string, its items separated by commas; what is not set is "none".
+    """
+    return {name: _hyperparameter(value) for name, value in config_lib.flatten(config).items()}
+
+
+def _hyperparameter(value: Any) -> bool | float | str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    if value is None:
+        return "none"
+    return value if isinstance(value, bool | str) else float(value)
 
 
 class Summaries:
@@ -25,6 +44,11 @@ class Summaries:
         with self._failures_told():
             self._writer = tf.summary.create_file_writer(str(self._folder))
         self._decompose = tf.function(inference.decompose_iterations, autograph=False)
+
+    def write_hyperparameters(self) -> None:
+        """What the HParams tab compares runs by; belongs to the run, so once is enough."""
+        with self._writing(0):
+            hparams.hparams(hyperparameters(self._config))
 
     def write_training(
         self, step: int, metrics: StepMetrics, images_per_second: float, learning_rate: float

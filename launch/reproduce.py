@@ -44,6 +44,9 @@ _JOBS = flags.DEFINE_integer(
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of the latent samples.", lower_bound=0, upper_bound=2**31 - 1
 )
+_HTML = flags.DEFINE_bool(
+    "html", False, "With figure6, write a page with sliders too: it needs no server, no network."
+)
 _LIST = flags.DEFINE_bool("list", False, "List the artifacts, what each trains and how long.")
 
 
@@ -94,7 +97,7 @@ def make(artifact: Artifact, budget: workloads.Budget, given: dict[str, str]) ->
         training_jobs.train_all, data_dir=_DATA_DIR.value, num_at_once=_JOBS.value
     )
     context = providing.provide(
-        artifact, budget, _DATA_DIR.value, _RUNS.value, given, train, _SEED.value
+        artifact, budget, _DATA_DIR.value, _RUNS.value, given, train, _SEED.value, _HTML.value
     )
     for label, reason in context.missing.items():
         print(f"not run: {label}: {reason}")

@@ -1,6 +1,7 @@
 """What an artifact is: the record behind `iodine-reproduce --artifact=NAME`."""
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +19,8 @@ class Findings:
     numbers: dict[str, Any]  # JSON types
     table: list[dict[str, Any]]  # rows of the CSV file, all with the same keys
     figures: dict[str, Figure] = dataclasses.field(default_factory=dict)  # by file name, no ending
-    pages: dict[str, str] = dataclasses.field(default_factory=dict)  # HTML by file name
+    # What writes an HTML page to a path, by file name.
+    pages: dict[str, Callable[[pathlib.Path], None]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,11 +3,29 @@
 import difflib
 
 from iodine.errors import UserError
+from iodine.reproduction.ablations import FIGURE33_40
 from iodine.reproduction.artifact import Artifact
 from iodine.reproduction.decompositions import FIGURE4
+from iodine.reproduction.factor_scores import FIGURE5
+from iodine.reproduction.iterations import FIGURE8
+from iodine.reproduction.latent_projections import FIGURE24_29
+from iodine.reproduction.latent_traversals import FIGURE6, FIGURE30_32
+from iodine.reproduction.multistability import FIGURE10
+from iodine.reproduction.slots import FIGURE9
 from iodine.reproduction.table1 import TABLE1
 
-ARTIFACTS: tuple[Artifact, ...] = (TABLE1, FIGURE4)
+ARTIFACTS: tuple[Artifact, ...] = (
+    TABLE1,
+    FIGURE4,
+    FIGURE5,
+    FIGURE6,
+    FIGURE8,
+    FIGURE9,
+    FIGURE10,
+    FIGURE24_29,
+    FIGURE30_32,
+    FIGURE33_40,
+)
 
 
 def find(name: str) -> Artifact:

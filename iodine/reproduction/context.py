@@ -19,20 +19,26 @@ _BATCH = 64
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A finished training."""
+    """A model that an artifact looks at."""
 
     training: Training
     folder: str  # or "pretrained:NAME"
+    config: Config
+    is_given: bool = False  # by the user, in place of the training
 
     @functools.cached_property
     def model(self) -> Iodine:
         """The trained model, with averaged weights where the run kept them."""
         return checkpoints.load_model(self.folder)[1]
 
-    @functools.cached_property
-    def config(self) -> Config:
-        """The configuration that it was trained with."""
-        return checkpoints.load_model(self.folder)[0]
+    @property
+    def note(self) -> str:
+        """What was trained, in a few words."""
+        config, workload = self.config, self.training.workload
+        stands_in = workload is not None and workload.stands_in and not self.is_given
+        what = f"{config.preset} for {self.training.task}" if stands_in else config.preset
+        where = self.folder if self.is_given else f"{config.train.steps:,} steps"
+        return f"{what} on {config.data.dataset}, {where}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +54,7 @@ class Context:
     runs: dict[str, Run]  # by the training's label, in the artifact's order
     missing: dict[str, str]  # label or name of a data set -> reason
     seed: int = 0
+    with_pages: bool = False  # whether HTML pages are asked for
 
     def batches(self, dataset: str, num_images: int, split: str = "test") -> list[dict[str, Any]]:
         """The first scenes of a split, as `pipelines.evaluation_batches` makes them, in NumPy."""
@@ -94,5 +101,5 @@ class Context:
 
     def note(self) -> str:
         """What the shown results come from, for the foot of a figure."""
-        notes = dict.fromkeys(run.training.note for run in self.runs.values())
+        notes = dict.fromkeys(run.note for run in self.runs.values())
         return f"budget {self.budget.name}: " + "; ".join(notes)

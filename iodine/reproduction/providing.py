@@ -3,16 +3,17 @@
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from iodine import checkpoint_folder, runs
 from iodine import config as config_lib
 from iodine.config import Config
 from iodine.datasets import catalogue, pipelines, preparation
 from iodine.errors import UserError
+from iodine.reproduction import sweep_summary
 from iodine.reproduction.artifact import Artifact
 from iodine.reproduction.context import Context, Run
-from iodine.reproduction.workloads import Budget
+from iodine.reproduction.workloads import Budget, Training
 
 Train = Callable[[list[tuple[Config, pathlib.Path]]], dict[pathlib.Path, str]]
 
@@ -44,6 +45,7 @@ def provide(
     given: Mapping[str, str],
     train: Train,
     seed: int = 0,
+    with_pages: bool = False,
 ) -> Context:
     """Makes data, trains what is not trained yet, and gathers all of it.
 
@@ -55,45 +57,52 @@ def provide(
         given: runs that exist, by task: they take the place of its plain training.
         train: trains configurations in folders; returns those that failed and why.
         seed: of the latent samples of all that is evaluated.
+        with_pages: whether HTML pages are asked for.
 
     Raises:
         UserError: if nothing of the artifact can be had, saying why.
     """
-    trainings = artifact.trainings(budget)
     datasets = artifact.datasets(budget)
-    missing = {
-        t.label: f"{t.task} is not trained at --budget={budget.name}"
-        for t in trainings
-        if t.config is None
-    }
-    wanted = [t for t in trainings if t.config is not None]
-    taken = {t.label: given[t.task] for t in wanted if t.is_plain and t.task in given}
-    names = [runs.read_config(runs.resolve(run)).data.dataset for run in taken.values()]
-    names += [t.config.data.dataset for t in wanted if t.label not in taken]
-    lacking = _make_data([*names, *datasets], budget, data_dir)
+    planned, missing = {}, {}
+    for training in artifact.trainings(budget):
+        if run := _plan(training, given, runs_dir):
+            planned[training.label] = run
+        else:
+            missing[training.label] = f"{training.task} is not trained at --budget={budget.name}"
+    wanted = [*(run.config.data.dataset for run in planned.values()), *datasets]
+    lacking = _make_data(wanted, budget, data_dir)
     missing.update({name: why for name, why in lacking.items() if name in datasets})
-    missing.update(
-        {
-            t.label: lacking[t.config.data.dataset]
-            for t in wanted
-            if t.config.data.dataset in lacking
-        }
-    )
-    wanted = [t for t in wanted if t.label not in missing]
-    folders = {t.label: folder_of(t.config, runs_dir) for t in wanted if t.label not in taken}
-    jobs = {folders[t.label]: t.config for t in wanted if t.label in folders}
-    jobs = {folder: config for folder, config in jobs.items() if not is_finished(config, folder)}
-    failed = train([(config, folder) for folder, config in jobs.items()]) if jobs else {}
-    missing.update({label: failed[f] for label, f in folders.items() if f in failed})
-    found = {
-        t.label: Run(t, taken.get(t.label) or str(folders[t.label]))
-        for t in wanted
-        if t.label not in missing
-    }
+    failed = _train_unfinished(planned.values(), lacking, train)
+    sweep_summary.write(runs_dir)
+    for label, run in planned.items():
+        if reason := lacking.get(run.config.data.dataset) or failed.get(pathlib.Path(run.folder)):
+            missing[label] = reason
+    found = {label: run for label, run in planned.items() if label not in missing}
     if not found and not set(datasets) - set(missing):
         reasons = dict.fromkeys(missing.values())
         raise UserError(f"nothing of {artifact.name} can be made: {'; '.join(reasons)}")
-    return Context(budget, data_dir, found, missing, seed)
+    return Context(budget, data_dir, found, missing, seed, with_pages)
+
+
+def _plan(training: Training, given: Mapping[str, str], runs_dir: str) -> Run | None:
+    """The run for a training, there already or not; None if there is to be none."""
+    if training.is_plain and training.task in given:
+        name = given[training.task]
+        return Run(training, name, runs.read_config(runs.resolve(name)), is_given=True)
+    if training.config is None:
+        return None
+    return Run(training, str(folder_of(training.config, runs_dir)), training.config)
+
+
+def _train_unfinished(planned: Iterable[Run], lacking: Collection[str], train: Train):
+    """Trains each configuration once; returns what `train` does."""
+    jobs = {}
+    for run in planned:
+        folder = pathlib.Path(run.folder)
+        can_train = not run.is_given and run.config.data.dataset not in lacking
+        if can_train and not is_finished(run.config, folder):
+            jobs[folder] = run.config
+    return train([(config, folder) for folder, config in jobs.items()]) if jobs else {}
 
 
 def _make_data(names: Iterable[str], budget: Budget, data_dir: str) -> dict[str, str]:

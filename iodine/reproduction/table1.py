@@ -57,7 +57,7 @@ def _row(task: str, seeds: list[dict[str, float]], context: Context) -> dict[str
     # Other models than IODINE are not part of this package.
     row["R-NEM"] = row["MONet"] = NOT_RUN
     row["trained"] = next(
-        (run.training.note for run in context.runs.values() if run.training.task == task),
+        (run.note for run in context.runs.values() if run.training.task == task),
         next((why for label, why in context.missing.items() if label.startswith(task)), NOT_RUN),
     )
     return row

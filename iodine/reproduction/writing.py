@@ -19,8 +19,8 @@ def write(artifact: Artifact, context: Context, findings: Findings, output: str)
     for name, figure in findings.figures.items():
         figure.text(0.01, -0.01, context.note(), fontsize=5, va="top")
         figure.savefig(folder / f"{name}.png", dpi=150, bbox_inches="tight", pad_inches=0.05)
-    for name, text in findings.pages.items():
-        (folder / name).write_text(text)
+    for name, write_page in findings.pages.items():
+        write_page(folder / name)
     if findings.table:
         (folder / f"{artifact.name}.csv").write_text(_csv(findings.table))
     runs.write_json(folder / f"{artifact.name}.json", _record(artifact, context, findings))
@@ -37,7 +37,7 @@ def _record(artifact: Artifact, context: Context, findings: Findings) -> dict[st
         "evaluation_seed": context.seed,
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "runs": {
-            label: {"folder": run.folder, "trained": run.training.note}
+            label: {"folder": run.folder, "trained": run.note}
             for label, run in context.runs.items()
         },
         "not_run": context.missing,

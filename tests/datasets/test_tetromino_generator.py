@@ -67,6 +67,39 @@ def test_pieces_share_an_edge_only_where_they_may(may_touch):
     assert (touching > 0) == may_touch
 
 
+def test_number_of_pieces_is_uniform_and_the_rest_is_absent():
+    scenes = [
+        generator.generate_scene(5, "test", i, 8, 1, may_touch=False, num_pieces=(3, 5))
+        for i in range(300)
+    ]
+    counts = []
+    for scene in scenes:
+        count = int(scene["label_map"].max())
+        present = np.arange(6) <= count
+        np.testing.assert_array_equal(scene["visibility"], present)
+        areas = np.bincount(scene["label_map"].ravel(), minlength=6)
+        np.testing.assert_array_equal(areas, [64 - 4 * count, *np.where(present[1:], 4, 0)])
+        for factor in scene["factors"].values():
+            assert not factor[~present].any()
+        counts.append(count)
+    assert stats.chisquare(np.bincount(counts, minlength=6)[3:]).pvalue > 0.001
+
+
+def test_only_the_first_colours_occur():
+    colors = {
+        tuple(color)
+        for i in range(100)
+        for color in generator.generate_scene(5, "train", i, 8, 1, num_colors=2)["factors"]["color"]
+    }
+    assert colors == {(0, 0, 0), (1, 0, 0), (0, 1, 0)}
+
+
+@pytest.mark.parametrize(("pieces", "side"), [(3, 6), (5, 7)])
+def test_an_image_too_small_for_the_pieces_is_refused(pieces, side):
+    with pytest.raises(ValueError, match=f"cannot hold {pieces} pieces of blocks of 1"):
+        generator.generate_scene(0, "train", 0, side, 1, num_pieces=(3, pieces))
+
+
 def test_mask_is_the_stored_shape_at_the_stored_corner(sized_scenes):
     scenes, image_size, block_size = sized_scenes
     for scene in scenes:

@@ -1,0 +1,219 @@
+"""Figure 10: one ambiguous stimulus, taken apart in several ways depending on the samples."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from iodine import multistability
+from iodine.datasets import ambiguous_tetrominoes, catalogue
+from iodine.errors import UserError
+from iodine.inference import Decomposition
+from iodine.multistability import Stimulus, Variant
+from iodine.multistability_plots import Example, multistability_figure
+from iodine.reproduction import workloads
+from iodine.reproduction.artifact import Artifact, Findings
+from iodine.reproduction.context import Context
+from iodine.reproduction.workloads import Budget, Training
+
+_LABEL = workloads.TOUCHING_TETRIS
+_LONGER = 2  # the share of valid readings is also reported after so many times T iterations
+_RUNS_A_STIMULUS = 8  # where many stimuli are looked at
+
+
+def _trainings(budget: Budget) -> list[Training]:
+    return [budget.training(_LABEL, _LABEL)]
+
+
+def _datasets(budget: Budget) -> list[str]:
+    return [budget.workload(_LABEL).ambiguous]
+
+
+def stimuli(context: Context, num_stimuli: int) -> list[Stimulus]:
+    """The first test scenes of the budget's ambiguous data; scene 0 is the canonical one."""
+    (name,) = _datasets(context.budget)
+    block_size = catalogue.find(name)[1].block_size
+    scenes = context.scenes(name, num_stimuli)
+    size = scenes["image"].shape[1]
+    return [
+        Stimulus(
+            image, ambiguous_tetrominoes.reading_label_maps(table, size, block_size), block_size
+        )
+        for image, table in zip(scenes["image"], scenes["factors"]["readings"], strict=True)
+    ]
+
+
+def _make(context: Context) -> Findings:
+    if context.missing:
+        reasons = "; ".join(context.missing.values())
+        raise UserError(f"Figure 10 needs a model and a stimulus: {reasons}")
+    model = context.runs[_LABEL].model
+    shown = stimuli(context, context.budget.choose(smoke=2, cpu=40, paper=40))
+    stimulus, num_runs = shown[0], context.budget.choose(smoke=8, cpu=100, paper=100)
+    longer = _infer(context, [stimulus], num_runs)
+    last = _last(context)
+    iterations = longer[: last + 1]
+    masks = iterations[-1].masks
+    found = multistability.variants(masks, stimulus)
+    latents = np.stack([i.latent_mean.reshape(num_runs, -1) for i in iterations])
+    plane = multistability.principal_plane(latents[-1])
+    background = multistability.background_slots(masks, stimulus)
+    examples = [Example(*x) for x in _labelled(multistability.choose_examples(found))]
+    curve, many = _valid_shares(longer, [stimulus]), _many_stimuli(context, shown)
+    summary = {
+        "runs": num_runs,
+        "iterations": model.config.num_iterations,
+        "distinct decompositions": len(found),
+        "valid share": curve[last],
+        "valid share at length": curve[-1],
+        "readings found": sum(variant.reading is not None for variant in found),
+        "readings": len(stimulus.label_maps),
+        "slot orders of the most frequent": len(found[0].orders),
+        "share of the background in one slot": float(background[1].mean()),
+    }
+    rows = [_row(number, variant, num_runs) for number, variant in enumerate(found, 1)]
+    drawn = (stimulus, iterations[-1], examples, found, plane, latents, background)
+    return Findings(
+        comparison=_comparison(summary, many),
+        numbers={
+            "summary": summary,
+            "decompositions": rows,
+            "runs": _run_records(iterations[-1], stimulus, found, context.seed),
+            "valid share by iteration": curve,
+            "many stimuli": many,
+            "shown runs": [dataclasses.asdict(example) for example in examples],
+            "latents": {
+                "projected": "posterior means of all slots one after another, the axes fitted to "
+                "those of all runs after the last iteration",
+                "variance shares": plane.variance_shares.tolist(),
+                "points": _json(plane(latents[-1])),
+                "paths": [_json(plane(latents[:, example.run])) for example in examples],
+            },
+        },
+        table=rows,
+        figures={"figure10": multistability_figure(*drawn)},
+    )
+
+
+def _infer(context: Context, shown: Sequence[Stimulus], num_runs: int) -> list[Decomposition]:
+    """So many runs of each stimulus, one stimulus after another, for longer than shown."""
+    model = context.runs[_LABEL].model
+    images = np.repeat([stimulus.image for stimulus in shown], num_runs, axis=0)
+    return multistability.infer(model, images, _LONGER * model.config.num_iterations, context.seed)
+
+
+def _last(context: Context) -> int:
+    """The place of the model's own last iteration."""
+    config = context.runs[_LABEL].model.config
+    return config.num_iterations + config.refine_after_last - 1
+
+
+def _valid_shares(iterations: Sequence[Decomposition], shown: Sequence[Stimulus]) -> list[float]:
+    """Of all runs of all stimuli, after each iteration."""
+    return [float(_validity(iteration, shown).mean()) for iteration in iterations]
+
+
+def _validity(iteration: Decomposition, shown: Sequence[Stimulus]) -> np.ndarray:
+    """Bool [stimuli, runs]."""
+    by_stimulus = np.split(iteration.masks, len(shown))
+    return np.stack(
+        [multistability.is_valid(m, s) for m, s in zip(by_stimulus, shown, strict=True)]
+    )
+
+
+def _many_stimuli(context: Context, shown: Sequence[Stimulus]) -> dict[str, Any]:
+    iterations = _infer(context, shown, _RUNS_A_STIMULUS)
+    curve = _valid_shares(iterations, shown)
+    own = iterations[_last(context)]
+    readings = [
+        sum(variant.reading is not None for variant in multistability.variants(masks, stimulus))
+        for masks, stimulus in zip(np.split(own.masks, len(shown)), shown, strict=True)
+    ]
+    return {
+        "stimuli": len(shown),
+        "runs each": _RUNS_A_STIMULUS,
+        "valid share": curve[_last(context)],
+        "valid share by iteration": curve,
+        "valid share of each": _validity(own, shown).mean(axis=1).tolist(),
+        "readings found of each": readings,
+    }
+
+
+def _row(number: int, variant: Variant, num_runs: int) -> dict[str, Any]:
+    """A line of the table; readings are numbered from 1."""
+    orders = sorted(variant.orders.items(), key=lambda item: -len(item[1]))
+    return {
+        "decomposition": number,
+        "runs": len(variant.runs),
+        "share": len(variant.runs) / num_runs,
+        "valid": variant.reading is not None,
+        "reading": "-" if variant.reading is None else variant.reading + 1,
+        "groups": max(variant.grouping) + 1,
+        "grouping of the blocks": "".join(str(group + 1) for group in variant.grouping),
+        "slot orders": len(orders),
+        "runs by slot order": "; ".join(
+            f"{' '.join(str(slot + 1) for slot in order)}: {len(runs)}" for order, runs in orders
+        ),
+    }
+
+
+def _run_records(
+    result: Decomposition, stimulus: Stimulus, found: Sequence[Variant], seed: int
+) -> list[dict[str, Any]]:
+    """What became of each run; its noise is that of (seed, its number)."""
+    scores = multistability.reading_scores(result.masks, stimulus)
+    background, shares = multistability.background_slots(result.masks, stimulus)
+    number_of = {run: number for number, v in enumerate(found, 1) for run in v.runs}
+    return [
+        {
+            "run": run,
+            "seed": [seed, run],
+            "decomposition": number_of[run],
+            "best reading": int(np.argmax(scores[run])) + 1,
+            "fg_ari": float(np.max(scores[run])),
+            "elbo": _json(result.elbo[run]),
+            "background slot": int(background[run]) + 1,
+            "background share": _json(shares[run]),
+        }
+        for run in range(len(scores))
+    ]
+
+
+def _labelled(examples: Sequence[tuple[int, Variant]]) -> Iterator[tuple[int, str]]:
+    """Left of the rows: what it is and how often it came, the same in how many in this order."""
+    for run, variant in examples:
+        name = "invalid" if variant.reading is None else f"valid {variant.reading + 1}"
+        (same_order,) = (len(runs) for runs in variant.orders.values() if run in runs)
+        yield run, f"{name}: {len(variant.runs)} runs,\n{same_order} in these slots"
+
+
+def _comparison(summary: dict[str, Any], many: dict[str, Any]) -> str:
+    several = sum(number > 1 for number in many["readings found of each"])
+    return (
+        f"{summary['distinct decompositions']} distinct decompositions in {summary['runs']} runs, "
+        f"{summary['readings found']} of the {summary['readings']} valid readings among them, in "
+        f"{summary['valid share']:.0%} of the runs ({summary['valid share at length']:.0%} at "
+        f"{_LONGER} times the iterations); the most frequent one in "
+        f"{summary['slot orders of the most frequent']} slot orders. Of {many['stimuli']} stimuli "
+        f"with {many['runs each']} runs each {several} got several readings, and "
+        f"{many['valid share']:.0%} of the runs are valid. The paper shows two valid readings, one "
+        "of them in two slot orders, and an invalid segmentation"
+    )
+
+
+def _json(values: np.ndarray) -> Any:
+    """Numbers, or nested lists of them, with None for those that are not finite."""
+    values = np.asarray(values, np.float64)
+    return np.where(np.isfinite(values), values, None).tolist()
+
+
+FIGURE10 = Artifact(
+    name="figure10",
+    title="Multi-stability: an ambiguous stimulus is taken apart in several ways",
+    claim="depending on the samples, IODINE takes one image apart into permuted slots, into other "
+    "valid pieces, and sometimes into an invalid segmentation",
+    make=_make,
+    trainings=_trainings,
+    datasets=_datasets,
+)

@@ -1,0 +1,133 @@
+"""`iodine-reproduce`: every artifact at budget smoke, and what is told where something is wrong."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from iodine import checkpoints
+from iodine.datasets import pipelines
+from iodine.evaluation import Evaluator
+from iodine.reproduction import catalogue
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Data and runs that the artifacts of this module share, and where the results go."""
+    root = tmp_path_factory.mktemp("reproduce")
+    return {"data_dir": root / "data", "runs": root / "runs", "output": root / "output"}
+
+
+@pytest.fixture(scope="module")
+def reproduce(program, folders):
+    """Makes an artifact at budget smoke; its record, its table and its folder."""
+
+    def call(name, *flags):
+        places = (f"--{key}={path}" for key, path in folders.items())
+        outcome = program("reproduce", f"--artifact={name}", "--budget=smoke", *places, *flags)
+        assert outcome.code == 0, outcome.err
+        folder = folders["output"] / name
+        record = json.loads((folder / f"{name}.json").read_text())
+        assert f"here: {record['comparison']}" in outcome.out
+        with (folder / f"{name}.csv").open() as file:
+            table = list(csv.DictReader(file))
+        return record, table, folder, outcome
+
+    return call
+
+
+@pytest.mark.parametrize("name", [artifact.name for artifact in catalogue.ARTIFACTS])
+def test_every_artifact_is_made(reproduce, name):
+    record, table, folder, _ = reproduce(name)
+    assert record["paper"] == catalogue.find(name).claim
+    assert record["comparison"]
+    assert table
+    pictures = sorted(folder.glob("*.png"))
+    assert pictures or name == "table1"
+    for picture in pictures:
+        pixels = np.asarray(Image.open(picture).convert("RGB"), np.float64)
+        assert min(pixels.shape[:2]) > 100
+        assert pixels.std(axis=(0, 1)).max() > 5  # not one colour
+
+
+def test_table_1_holds_what_the_evaluation_of_its_runs_gives(reproduce, folders):
+    record, table, _, _ = reproduce("table1")
+    row = next(row for row in table if row["data set"] == "Tetris")
+    scores = []
+    for label in ("Tetris, seed 0", "Tetris, seed 1"):
+        config, model = checkpoints.load_model(record["runs"][label]["folder"])
+        batches = pipelines.evaluation_batches(
+            str(folders["data_dir"]), config.data.dataset, "test", 64, 16
+        )
+        scores.append(Evaluator(model)(batches.as_numpy_iterator())["fg_ari"][-1].mean())
+    assert scores[0] != scores[1]
+    assert float(row["fg_ari"]) == pytest.approx(np.mean(scores))
+    assert float(row["fg_ari_std"]) == pytest.approx(np.std(scores))
+    assert row["paper IODINE"] == "0.992 +- 0.004"
+    assert row["MONet"] == "not run"
+    absent = next(row for row in table if row["data set"] == "CLEVR6")
+    assert absent["fg_ari"] == "not run"
+    assert absent["trained"] == "CLEVR6 is not trained at --budget=smoke"
+
+
+def test_a_run_that_exists_is_taken(reproduce):
+    record, table, _, outcome = reproduce("figure4", "--run=Tetris=pretrained:tetrominoes_small")
+    assert record["runs"]["Tetris"]["folder"] == "pretrained:tetrominoes_small"
+    scores = [float(row["fg_ari"]) for row in table if row["data set"] == "Tetris"]
+    assert min(scores) > 0.5  # trained for two steps it would be about 0
+    assert "tetrominoes_small" not in outcome.err
+
+
+def test_a_finished_run_is_not_trained_again(reproduce):
+    reproduce("figure4")
+    outcome = reproduce("figure4")[-1]
+    assert "training" not in outcome.out
+
+
+def test_the_list_names_every_artifact(program):
+    outcome = program("reproduce", "--list", "--budget=paper", "--runs=nowhere")
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    names = [line.split()[0] for line in lines[1:-2]]
+    assert names == [artifact.name for artifact in catalogue.ARTIFACTS]
+    assert "25 (0 done)" in next(line for line in lines if line.startswith("table1"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        ((), 1, "give --artifact=NAME"),
+        (("--artifact=figure44",), 1, "unknown artifact 'figure44'; did you mean figure4; known:"),
+        (("--artifact=table1", "--run=Tetris"), 1, "--run=Tetris is not TASK=RUN with TASK one of"),
+        (("--artifact=table1", "--budget=huge"), 2, "--budget"),
+        (("--artifact=table1", "--jobs=0"), 2, "--jobs"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(program, tmp_path, flags, code, message):
+    outcome = program("reproduce", f"--data_dir={tmp_path}", *flags)
+    assert outcome.code == code
+    assert message in outcome.error()
+
+
+@pytest.mark.slow
+def test_trainings_side_by_side_end_as_one_after_the_other(program, folders, tmp_path):
+    def read(run):
+        _, model = checkpoints.load_model(str(run))
+        return [variable.numpy() for variable in model.variables]
+
+    flags = ("--artifact=table1", "--budget=smoke", f"--data_dir={folders['data_dir']}")
+    for jobs in (1, 2):
+        runs = tmp_path / f"runs{jobs}"
+        outcome = program(
+            "reproduce", *flags, f"--jobs={jobs}", f"--runs={runs}", f"--output={tmp_path}"
+        )
+        assert outcome.code == 0, outcome.err
+    names = sorted(path.name for path in (tmp_path / "runs1").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "runs2").iterdir())
+    for name in names:
+        for one, other in zip(
+            read(tmp_path / "runs1" / name), read(tmp_path / "runs2" / name), strict=True
+        ):
+            np.testing.assert_allclose(one, other, atol=1e-6)

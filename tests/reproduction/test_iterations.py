@@ -1,0 +1,94 @@
+"""Figure 8 from values that are made up, so that what it says is known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from iodine.reproduction import iterations, providing, workloads
+from iodine.reproduction.workloads import Budget
+
+CPU = Budget("cpu")
+
+
+def values(ari, mse, num_images=5):
+    """Every image has the same figures."""
+    ari, mse = (np.repeat(np.array(x)[:, np.newaxis], num_images, axis=1) for x in (ari, mse))
+    return {"fg_ari": ari, "mse": mse, "kl": 10 + mse, "neg_elbo": 100 * mse}
+
+
+def test_the_presets_own_number_of_iterations_is_the_plain_short_training():
+    plain = CPU.training("all", workloads.CLEVR6, short=True, stand_in=True)
+    by_label = {t.label: t for t in iterations.FIGURE8.trainings(CPU)}
+    assert by_label["T = 4"].config == plain.config
+    folders = {providing.folder_of(t.config, "runs") for t in by_label.values()}
+    assert len(folders) == 4
+    assert providing.folder_of(plain.config, "runs") in folders
+
+
+def test_the_papers_numbers_of_iterations():
+    configs = [t.config for t in iterations.FIGURE8.trainings(Budget("paper"))]
+    assert [c.train.num_iterations for c in configs] == [1, 2, 4, 6]
+    assert {c.preset for c in configs} == {"clevr6"}
+
+
+def test_convergence_is_where_a_twentieth_of_the_improvement_is_left():
+    costs = np.array([2.0, 1.5, 1.06, 1.04, 1.0, 1.03])
+    assert iterations.converged_at(costs) == 4
+    assert iterations.diverges_at(costs) is None
+    assert iterations.converged_at(np.array([1.0, 2.0])) == 1
+    assert iterations.converged_at(np.array([np.inf, np.inf])) == 1
+
+
+def test_divergence_is_after_the_last_good_iteration():
+    assert iterations.diverges_at(np.array([2.0, 1.0, 1.5, 1.04, 1.06, 1.3])) == 5
+    assert iterations.diverges_at(np.array([2.0, 1.0, np.inf])) == 3
+    assert iterations.diverges_at(np.array([2.0, np.inf, 1.0])) is None
+    assert iterations.diverges_at(np.array([1.0, 1.1])) == 2
+    assert iterations.diverges_at(np.array([np.inf, np.inf])) == 1
+
+
+def test_what_a_curve_says():
+    found = iterations.curve(
+        values([0.0, 0.5, 0.8, 1.0, 0.9], [1.0, 0.3, 0.2, 0.1, 0.5]), trained=3
+    )
+    assert found["converged"] == 4
+    assert found["diverges"] == 5
+    assert found["gain_ari"] == pytest.approx(0.2)
+    assert found["gain_mse"] == pytest.approx(0.5)
+    assert found["not_finite"].tolist() == [0] * 5
+
+
+def test_quartiles_of_some_diverging_images():
+    made = values([0.0, 1.0], [0.2, 0.1], num_images=4)
+    made["neg_elbo"][1, 0] = np.nan
+    made["mse"][1] = [np.nan, 0.1, 0.3, 0.2]
+    found = iterations.curve(made, trained=2)
+    # By rank 0.1, 0.2, 0.3, not finite.
+    np.testing.assert_allclose(found["mse"][:, 1], [0.175, 0.25, np.inf])
+    np.testing.assert_allclose(found["fg_ari"][:, 1], [-np.inf, 1.0, 1.0])
+    assert found["not_finite"].tolist() == [0, 1]
+
+
+def test_the_figure_draws_the_medians_and_where_training_ended():
+    made = iterations.curve(values([0.0, 0.5, 1.0], [1.0, 0.03, 0.01]), trained=2)
+    figure = iterations.draw({"T = 2": made}, {"T = 9": "why"})
+    for axis, metric in zip(figure.axes, ("fg_ari", "mse", "kl"), strict=True):
+        line, dot = axis.lines[:2]
+        np.testing.assert_allclose(line.get_xdata(), [1, 2, 3])
+        np.testing.assert_allclose(line.get_ydata(), made[metric][1])
+        np.testing.assert_allclose(dot.get_xydata(), [[2, made[metric][1][1]]])
+    assert figure.axes[1].get_yscale() == "log"
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["T = 2", "T = 9: not run"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_models_that_diverge_at_once_are_told_and_drawn():
+    bad = values([0.0, 0.0], [np.nan, np.nan])
+    found = iterations.curve(bad, trained=1)
+    assert found["diverges"] == 1
+    figure = iterations.draw({"T = 1": found}, {})
+    figure.canvas.draw()
+    assert "5 of 5 images not finite" in iterations._sentence(found)
+    json.dumps(iterations._as_json(found), allow_nan=False)
