@@ -26,6 +26,7 @@ class Example:
 
 
 def multistability_figure(
+    heading: str,
     stimulus: Stimulus,
     result: Decomposition,
     examples: Sequence[Example],
@@ -37,6 +38,7 @@ def multistability_figure(
     """Left runs, right the latents of all runs in a plane, below how often each variant came.
 
     Args:
+        heading: of the part below; which stimulus it is.
         stimulus: what all runs have seen.
         result: arrays of all B runs after the last iteration.
         examples: the runs to show, a row each.
@@ -50,7 +52,7 @@ def multistability_figure(
     left, right = top.subfigures(1, 2, width_ratios=(4.5, 2.5))
     _draw_examples(left, stimulus, result, examples)
     _draw_plane(right, plane, latents, background, [example.run for example in examples])
-    _draw_counts(bottom, stimulus, variants, latents.shape[1])
+    _draw_counts(bottom, heading, stimulus, variants)
     return figure
 
 
@@ -126,7 +128,7 @@ def _draw_plane(
 
 
 def _draw_counts(
-    figure: SubFigure, stimulus: Stimulus, variants: Sequence[Variant], num_runs: int
+    figure: SubFigure, heading: str, stimulus: Stimulus, variants: Sequence[Variant]
 ) -> None:
     """The valid readings, also those that never came, then the most frequent others."""
     counts = {variant.reading: len(variant.runs) for variant in variants}
@@ -157,7 +159,7 @@ def _draw_counts(
     axis.set_ylabel("runs", fontsize=_FONT, labelpad=2)
     axis.tick_params(labelsize=_FONT - 1)
     axis.spines[["top", "right"]].set_visible(False)
-    title = f"distinct decompositions among {num_runs} runs: valid readings blue, others grey"
+    title = f"{heading}: distinct decompositions among {sum(heights)} runs (valid ones blue)"
     axis.set_title(title, fontsize=_FONT, pad=3, loc="left")
 
 

@@ -1,6 +1,7 @@
 """Reads what a training wrote for TensorBoard."""
 
 import pathlib
+import re
 from collections.abc import Collection
 
 import numpy as np
@@ -55,13 +56,10 @@ def windowed(curve: Curve, ends: np.ndarray) -> np.ndarray:
     """
     steps, values = curve
     places = np.searchsorted(ends, steps)  # the first end that is not before the step
-    means = [
-        values[places == place].mean() if place in places else np.nan for place in range(len(ends))
-    ]
-    return np.array(means)
+    windows = [values[places == place] for place in range(len(ends))]
+    return np.array([window.mean() if len(window) else np.nan for window in windows])
 
 
-def _age(path: pathlib.Path) -> tuple[int, str]:
-    """Seconds in the file's name when it was begun, then the rest of the name."""
-    seconds = path.name.removeprefix("events.out.tfevents.").split(".")[0]
-    return int(seconds), path.name
+def _age(path: pathlib.Path) -> list[int]:
+    """The numbers in a file's name: the second when it was begun, and what follows."""
+    return [int(number) for number in re.findall(r"\d+", path.name)]

@@ -190,6 +190,7 @@ def test_figure_shows_counts_of_all_readings():
     latents = np.random.default_rng(3).normal(size=(2, num_runs, 8))
     latents[:, 6] = np.nan
     figure = multistability_figure(
+        "scene 0",
         stimulus,
         result,
         [Example(run, "a row") for run, _ in multistability.choose_examples(found)],
@@ -207,8 +208,9 @@ def test_table_row_and_run_records():
     stimulus = _stimulus(8, 1)
     masks = _runs(stimulus)
     found = multistability.variants(masks, stimulus)
-    row = figure10._row(1, found[0], len(masks))
-    assert (row["runs"], row["share"], row["reading"], row["groups"]) == (4, 0.5, 3, 3)
+    row = figure10._row(7, 1, found[0], len(masks))
+    assert (row["scene"], row["runs"], row["share"]) == (7, 4, 0.5)
+    assert (row["valid"], row["reading"], row["groups"]) == (True, 3, 3)
     assert row["slot orders"] == 2
     elbo = np.array([np.nan, *range(1, len(masks))])
     result = Decomposition(masks, None, None, None, None, elbo)
@@ -217,3 +219,8 @@ def test_table_row_and_run_records():
     assert (records[0]["elbo"], records[1]["elbo"]) == (None, 1.0)
     assert (records[2]["seed"], records[2]["background slot"]) == ([5, 2], 1)
     assert (records[1]["best reading"], records[1]["fg_ari"]) == (1, 1.0)
+
+
+def test_chooses_the_scene_with_most_readings():
+    many = {"readings found of each": [1, 2, 2, 2], "valid share of each": [1.0, 0.3, 0.6, 0.6]}
+    assert figure10._richest(many) == 2

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from iodine.reproduction import providing, slots, workloads
 from iodine.reproduction.workloads import Budget
@@ -78,7 +79,7 @@ def test_the_figure_draws_the_boxes():
     boxes = {"K = 4": {"same": record(0.9, 0.01, 90), "more": bad}}
     figure = slots.draw(["K = 4"], boxes, TESTS, {})
     for axis, metric in zip(figure.axes, ("fg_ari", "mse", "kl"), strict=True):
-        medians = [line for line in axis.lines if line.get_color() == "black"]
+        medians = [line for line in axis.lines if to_hex(line.get_color()) == "#000000"]
         assert medians[0].get_ydata()[0] == pytest.approx(boxes["K = 4"]["same"][metric]["med"])
         end = axis.get_ylim()[0 if metric == "fg_ari" else 1]  # the worst
         assert medians[1].get_ydata()[0] == pytest.approx(end)

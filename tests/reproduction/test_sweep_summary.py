@@ -19,7 +19,7 @@ CONFIG = config_lib.override(
 
 
 def run(folder, overrides, ari):
-    """What a training leaves, written without one; the best of it as it is resumed."""
+    """What a training leaves that was interrupted and went on."""
     config = config_lib.override(CONFIG, overrides)
     runs.start_or_resume(folder, config)
     writer = summaries.Summaries(folder, config, np.zeros([1, 6, 6, 3], np.float32))
@@ -42,7 +42,8 @@ def backend(folder):
 
 
 def experiment(folder):
-    return get_experiment.Handler(RequestContext(), backend(folder), "", True).run()
+    request = api_pb2.GetExperimentRequest(include_metrics=True)
+    return get_experiment.Handler(RequestContext(), backend(folder), "", request).run()
 
 
 def session_groups(folder):
