@@ -32,11 +32,14 @@ quickstart: $(VENV)/installed
 	@echo "          $(BIN)/iodine-decompose --run=$(RUN) --image=YOUR.png --output=output/mine"
 	@echo "          $(BIN)/iodine-export --run=$(RUN) --output=output/saved_model"
 
+# Two processes: much of a test is TensorFlow building graphs, on one core.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: lint
-	$(BIN)/python -m pytest -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

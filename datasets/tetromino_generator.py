@@ -2,7 +2,7 @@
 
 Three pieces of four blocks each lie on a black ground without overlapping (they may touch, unless
 told otherwise), each in one of six colours, anywhere wholly inside the image and not aligned to the
-blocks. Variants of ours have up to five pieces, or fewer colours.
+blocks. A variant of ours has up to five pieces.
 
 The paper counts 17 pieces "counting rotations", but there are 19 fixed tetrominoes and the released
 file's ids run to 19. Which two never occur is not known, so all 19 are drawn here.
@@ -66,7 +66,6 @@ def generate_scene(
     block_size: int = 5,
     may_touch: bool = True,
     num_pieces: tuple[int, int] = (NUM_PIECES, NUM_PIECES),
-    num_colors: int = len(COLORS),
 ) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
     """Draws one scene, a pure function of its arguments.
 
@@ -82,7 +81,6 @@ def generate_scene(
       block_size: side of a block in pixels.
       may_touch: whether pixels of two pieces may share an edge, as they may in the paper's data.
       num_pieces: least and greatest number of pieces, all equally frequent; 1 to 5.
-      num_colors: only the first so many of `COLORS` occur.
 
     Returns:
       With L one more than the greatest number of pieces: `image` uint8 `[H, W, 3]`, every channel
@@ -102,7 +100,7 @@ def generate_scene(
     numbers = raw_numbers(seed, split, index)
     count = most if least == most else least + below(most - least + 1, numbers)
     shape_ids = [1 + below(len(SHAPES), numbers) for _ in range(count)]
-    colors = [_COLOR_VALUES[below(num_colors, numbers)] for _ in range(count)]
+    colors = [_COLOR_VALUES[below(len(_COLOR_VALUES), numbers)] for _ in range(count)]
     pieces = [_piece(shape_id, image_size, block_size) for shape_id in shape_ids]
     corners = _corners(pieces, image_size, may_touch, numbers)
     return _render(image_size, 1 + most, shape_ids, colors, pieces, corners)

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from iodine.datasets import ambiguous_tetrominoes, released_records
 from iodine.datasets.scene_builder import Scene, SceneBuilder, SceneConfig
-from iodine.datasets.tetromino_generator import COLORS, NUM_PIECES, generate_scene
+from iodine.datasets.tetromino_generator import NUM_PIECES, generate_scene
 
 NUM_ENTITIES = 1 + NUM_PIECES
 MORE_PIECES = 5
@@ -41,14 +41,13 @@ _RELEASED_URL = (
 class TetrominoesConfig(SceneConfig):
     """A variant of Tetrominoes.
 
-    `block_size`, `may_touch`, `num_pieces` and `num_colors` are those of `generate_scene`;
+    `block_size`, `may_touch` and `num_pieces` are those of `generate_scene`;
     `is_ambiguous` says whether the scenes are those of `ambiguous_tetrominoes`.
     """
 
     block_size: int = 5
     may_touch: bool = True
     num_pieces: tuple[int, int] = (NUM_PIECES, NUM_PIECES)
-    num_colors: int = len(COLORS)
     is_ambiguous: bool = False
 
 
@@ -97,9 +96,7 @@ class Tetrominoes(SceneBuilder):
         ),
         TetrominoesConfig(
             name="touching_small",
-            # So that pieces of one colour often touch, and colour alone does not tell them apart.
-            description="As generated_small, but pieces may touch and have two colours only.",
-            num_colors=2,
+            description="As generated_small, but pieces may touch, as in the paper's data.",
             num_entities=NUM_ENTITIES,
             seconds_a_scene=_SECONDS_A_SCENE,
             **_GENERATED_SMALL,
@@ -153,7 +150,7 @@ class Tetrominoes(SceneBuilder):
         place = self.settings["seed"], split, index, config.image_size[0], config.block_size
         if config.is_ambiguous:
             return ambiguous_tetrominoes.generate_scene(*place)
-        return generate_scene(*place, config.may_touch, config.num_pieces, config.num_colors)
+        return generate_scene(*place, config.may_touch, config.num_pieces)
 
     def released_schema(self) -> released_records.Schema:
         """That of the released file."""

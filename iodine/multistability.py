@@ -15,7 +15,7 @@ from iodine.inference import Decomposition
 from iodine.model import Iodine
 from iodine.noise import draw_noise_by_example
 
-_BATCH = 80
+_BATCH = 20  # one graph for any multiple of it
 
 Grouping = tuple[int, ...]  # of each foreground block its group, numbered as they come
 
@@ -68,42 +68,46 @@ class Variant:
         return sorted(run for runs in self.orders.values() for run in runs)
 
 
-def infer(
-    model: Iodine, images: np.ndarray, num_iterations: int, seed: int = 0
-) -> list[Decomposition]:
+class NoisyInference:
     """Decomposes every image with noise of its own, which depends on (seed, its number).
 
-    The first iterations do not depend on how many follow.
-
-    Args:
-        model: a trained model.
-        images: float32 [B, H, W, 3] in [0, 1]; the same image again for many runs of one.
-        num_iterations: T.
-        seed: of the latent samples.
-
-    Returns:
-        One `Decomposition` of NumPy arrays for each decoding.
+    The same image again gives as many runs of one; the graph is built once.
     """
-    num_decodings = num_iterations + model.config.refine_after_last
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def infer_batch(batch: tf.Tensor, numbers: tf.Tensor) -> list[Decomposition]:
-        num_slots, latent_size = model.config.num_slots, model.config.latent_size
-        noise = draw_noise_by_example(seed, numbers, num_decodings, num_slots, latent_size)
-        iterations = model(batch, num_iterations=num_iterations, noise=noise)
+    def __init__(self, model: Iodine, num_iterations: int, seed: int = 0):
+        """T may be larger than that of the figures: the first iterations do not depend on it."""
+        self._model = model
+        self._num_iterations = num_iterations
+        self._seed = seed
+        self._infer = tf.function(self._infer_batch, autograph=False, reduce_retracing=True)
+
+    def __call__(self, images: np.ndarray, first: int = 0) -> list[Decomposition]:
+        """Decomposes images whose numbers begin at `first`.
+
+        Args:
+            images: float32 [B, H, W, 3] in [0, 1].
+            first: number of the first one.
+
+        Returns:
+            NumPy arrays, a record for each decoding.
+        """
+        parts = []
+        for start in range(0, len(images), _BATCH):
+            batch = tf.constant(images[start : start + _BATCH], tf.float32)
+            parts.append(self._infer(batch, first + start + tf.range(len(batch))))
+        return [
+            Decomposition(*(np.concatenate(arrays) for arrays in zip(*of_iteration, strict=True)))
+            for of_iteration in zip(*parts, strict=True)
+        ]
+
+    def _infer_batch(self, images: tf.Tensor, numbers: tf.Tensor) -> list[Decomposition]:
+        config = self._model.config
+        num_decodings = self._num_iterations + config.refine_after_last
+        noise = draw_noise_by_example(
+            self._seed, numbers, num_decodings, config.num_slots, config.latent_size
+        )
+        iterations = self._model(images, num_iterations=self._num_iterations, noise=noise)
         return [inference.decomposition(i) for i in iterations]
-
-    starts = range(0, len(images), _BATCH)
-    parts = [infer_batch(*_batch(images, start)) for start in starts]
-    return [
-        Decomposition(*(np.concatenate(arrays) for arrays in zip(*of_iteration, strict=True)))
-        for of_iteration in zip(*parts, strict=True)
-    ]
-
-
-def _batch(images: np.ndarray, start: int) -> tuple[tf.Tensor, tf.Tensor]:
-    batch = tf.constant(images[start : start + _BATCH], tf.float32)
-    return batch, tf.range(start, start + len(batch))
 
 
 def grouping(labels: np.ndarray) -> Grouping:

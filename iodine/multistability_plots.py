@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from iodine.inference import Decomposition
 from iodine.multistability import PrincipalPlane, Stimulus, Variant
@@ -81,14 +82,9 @@ def _draw_examples(
             axis.spines[:].set(color=slot_color(column - 3), linewidth=1.8)
             if row == 0:
                 axis.set_title(titles[column], fontsize=_FONT, pad=3)
-        axes[0].text(-0.15, 0.5, example.label, **_beside(axes[0]), ha="right", va="center")
-        axes[0].text(
-            0.06, 0.92, row + 1, **_beside(axes[0]), color="white", va="top", weight="bold"
-        )
-
-
-def _beside(axis: Axes) -> dict[str, object]:
-    return {"transform": axis.transAxes, "fontsize": _FONT, "linespacing": 1.1}
+        beside = {"ha": "right", "va": "center", "fontsize": _FONT, "transform": axes[0].transAxes}
+        axes[0].text(-0.12, 0.5, row + 1, **beside, weight="bold")
+        axes[0].text(-0.34, 0.5, example.label, **beside, linespacing=1.1)
 
 
 def _draw_plane(
@@ -105,6 +101,8 @@ def _draw_plane(
         axis.scatter(*chosen.T, s=9, color=slot_color(slot), lw=0, label=f"slot {slot + 1}")
     for number, run in enumerate(shown, 1):
         path = points[:, run]
+        if not np.isfinite(path[-1]).all():
+            continue
         axis.plot(*path.T, color=_INK, lw=0.7, marker=".", ms=2.5, mew=0)
         axis.scatter(*path[-1], s=22, color=slot_color(slots[run]), ec=_INK, lw=0.8, zorder=3)
         place = {"xytext": (3, 3), "textcoords": "offset points", "zorder": 4}
@@ -113,6 +111,7 @@ def _draw_plane(
     axis.set_xlabel(f"component 1 ({plane.variance_shares[0]:.0%})", fontsize=_FONT, labelpad=1)
     axis.set_ylabel(f"component 2 ({plane.variance_shares[1]:.0%})", fontsize=_FONT, labelpad=1)
     axis.set(xticks=(), yticks=())
+    axis.margins(0.08)
     axis.legend(
         title=f"most of the background ({np.mean(shares):.0%}) in",
         loc="upper center",
@@ -142,7 +141,7 @@ def _draw_counts(
     if rest:
         heights.append(sum(len(variant.runs) for variant in rest))
         axis.bar(len(bars), heights[-1], 0.7, color="white", ec=_INVALID, hatch="////", lw=0.7)
-        text = f"{len(rest)} other\ninvalid ones"
+        text = f"{len(rest)} other\nkinds"
         axis.text(len(bars), -0.12, text, **_under(axis), ha="center", va="top")
     for place, height in enumerate(heights):
         axis.text(place, height, height, fontsize=_FONT, ha="center", va="bottom")
@@ -158,6 +157,7 @@ def _draw_counts(
     axis.set(xlim=(-0.6, _BARS + 0.6), xticks=(), ylim=(0, 1.25 * max(heights)))
     axis.set_ylabel("runs", fontsize=_FONT, labelpad=2)
     axis.tick_params(labelsize=_FONT - 1)
+    axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axis.spines[["top", "right"]].set_visible(False)
     title = f"{heading}: distinct decompositions among {sum(heights)} runs (valid ones blue)"
     axis.set_title(title, fontsize=_FONT, pad=3, loc="left")

@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from iodine.factor_probe import Factor
 from iodine.plots import SLOT_COLORS, slot_color
 
-_COLUMNS = 3
+_MAX_COLUMNS = 3
 _WIDTH, _HEIGHT = 2.5, 2.1  # inches of a panel with its legend
 _FONT = 7  # points
-_DOT = 5.0  # area in square points
-_GROUND = "0.87"  # light dots, such as yellow objects, show on grey
+# Yellow objects show on grey, and angles whose colour is nearly that grey by their thin edges.
+_GROUND = "0.87"
+_DOTS = {"s": 5.0, "linewidths": 0.2, "edgecolors": "0.3"}  # sizes in (square) points
 _MARKERS = "o^s*X"  # the next where there are more categories than colours
 _LEGEND_ROWS = 10
 
@@ -38,11 +39,11 @@ def projection_figure(
             dimensions is RGB in [0, 1] and shown as it is; other factors get a panel a dimension.
 
     Returns:
-        A figure with three panels a row: categories in the colours of slots, with a legend; numbers
-        with a colour bar, that of angles cyclic.
+        A figure with up to three panels a row: categories in the colours of slots, with a legend;
+        numbers with a colour bar, that of angles cyclic.
     """
     panels = [panel for factor in factors for panel in _panels(factor, values[factor.name])]
-    columns = min(_COLUMNS, len(panels))
+    columns = min(_MAX_COLUMNS, math.ceil(math.sqrt(len(panels))))
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * rows), layout="constrained")
     for place, panel in enumerate(panels, 1):
@@ -64,11 +65,10 @@ def _panels(factor: Factor, values: np.ndarray) -> Iterator[_Panel]:
 
 
 def _draw(axes: Axes, points: np.ndarray, panel: _Panel) -> None:
-    style = {"s": _DOT, "linewidths": 0}
     if panel.kind == "rgb":
-        axes.scatter(*points.T, c=panel.values, **style)
+        axes.scatter(*points.T, c=panel.values, **_DOTS)
     elif panel.kind == "categorical":
-        _draw_categories(axes, points, panel.values, style)
+        _draw_categories(axes, points, panel.values)
     else:
         is_angle = panel.kind == "angle"
         dots = axes.scatter(
@@ -77,21 +77,21 @@ def _draw(axes: Axes, points: np.ndarray, panel: _Panel) -> None:
             cmap="twilight" if is_angle else "cividis",
             vmin=0 if is_angle else None,
             vmax=2 * np.pi if is_angle else None,
-            **style,
+            **_DOTS,
         )
         bar = axes.inset_axes((1.03, 0, 0.05, 1))
         axes.figure.colorbar(dots, cax=bar).ax.tick_params(labelsize=_FONT)
 
 
-def _draw_categories(axes: Axes, points: np.ndarray, values: np.ndarray, style) -> None:
+def _draw_categories(axes: Axes, points: np.ndarray, values: np.ndarray) -> None:
     categories = np.unique(values)
     for number, category in enumerate(categories):
         axes.scatter(
             *points[values == category].T,
-            color=slot_color(number),
+            c=[slot_color(number)],
             marker=_MARKERS[number // len(SLOT_COLORS) % len(_MARKERS)],
             label=f"{category:g}",
-            **style,
+            **_DOTS,
         )
     axes.legend(
         fontsize=_FONT,

@@ -33,10 +33,7 @@ def removed_inputs(budget: Budget) -> tuple[str, ...]:
     """The inputs that are removed, one a training."""
     return budget.choose(
         smoke=("image", "posterior_gradient"),
-        cpu=(
-            *("image", "posterior_gradient", "means_gradient"),
-            *("mask_posterior", "mask_gradient", "leave_one_out_likelihood"),
-        ),
+        cpu=("image", "posterior_gradient", "means_gradient", "mask_posterior"),
         paper=RefinementConfig().image_inputs + RefinementConfig().flat_inputs,
     )
 
@@ -158,7 +155,7 @@ def draw(labels: list[str], curves: dict[str, dict[str, np.ndarray]], number: in
     """
     rows_of_legend = -(-len(labels) // 3)
     bottom = 0.55 + 0.17 * rows_of_legend  # inches
-    height = 4.3 + bottom
+    height = (4.3 if curves else 1.6) + bottom
     figure = Figure(figsize=(7, height))
     axes = figure.subplots(2, 2, sharex=True).ravel()
     figure.subplots_adjust(
@@ -167,7 +164,7 @@ def draw(labels: list[str], curves: dict[str, dict[str, np.ndarray]], number: in
         bottom=bottom / height,
         top=1 - 0.25 / height,
         wspace=0.16,
-        hspace=0.2,
+        hspace=0.2 if curves else 0.5,
     )
     for axis, metric in zip(axes, _METRICS, strict=True):
         _set_range(axis, metric, list(curves.values()))
@@ -183,6 +180,8 @@ def draw(labels: list[str], curves: dict[str, dict[str, np.ndarray]], number: in
             axis.text(0.5, 0.5, "not run", transform=axis.transAxes, ha="center", color="0.5")
             axis.set(xticks=[], yticks=[])
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+        if metric in ("loss", "kl"):
+            axis.yaxis.set_major_formatter(EngFormatter(sep=""))
         axis.set_title(f"Figure {number}: {_PANELS[metric]}", fontsize=8)
         axis.tick_params(labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)

@@ -123,7 +123,7 @@ def _draw(task: str, scenes: dict[str, Any], masks: np.ndarray, logits: np.ndarr
     scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(low, high), "gray")
     figure.colorbar(scale, cax=bar, orientation="horizontal", extend="both")
     bar.tick_params(labelsize=6, width=0.5, length=2)
-    bar.set_ylabel("mask logit", fontsize=6.5, rotation=0, ha="right", va="center")
+    bar.text(-0.08, 0.5, "mask logit", fontsize=6.5, transform=bar.transAxes, ha="right", va="center")
     return figure
 
 

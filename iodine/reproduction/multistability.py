@@ -11,7 +11,7 @@ from iodine import multistability
 from iodine.datasets import ambiguous_tetrominoes, catalogue
 from iodine.errors import UserError
 from iodine.inference import Decomposition
-from iodine.multistability import Stimulus, Variant
+from iodine.multistability import NoisyInference, Stimulus, Variant
 from iodine.multistability_plots import Example, multistability_figure
 from iodine.reproduction import workloads
 from iodine.reproduction.artifact import Artifact, Findings
@@ -50,14 +50,17 @@ def _make(context: Context) -> Findings:
         reasons = "; ".join(context.missing.values())
         raise UserError(f"Figure 10 needs a model and a stimulus: {reasons}")
     shown = stimuli(context, context.budget.choose(smoke=2, cpu=40, paper=40))
-    many = _many_stimuli(context, shown)
-    # The paper does not say how its stimulus was found; ours is shown whatever comes of it, and
-    # beside it one that is known to have several readings for the model.
+    experiment = _Experiment.of(context)
+    many = _many_stimuli(experiment, shown)
+    # The canonical stimulus is shown whatever comes of it; beside it, and said to be chosen, the
+    # one with most readings, since few stimuli have several for one model.
     headings = {0: "scene 0, the canonical stimulus"}
     headings.setdefault(
-        _richest(many), f"scene {_richest(many)}, of {len(shown)} with most readings"
+        _richest(many), f"scene {_richest(many)}, the one of {len(shown)} with most readings"
     )
-    studies = {scene: _study(context, scene, shown[scene], headings[scene]) for scene in headings}
+    studies = {
+        scene: _study(experiment, scene, shown[scene], headings[scene]) for scene in headings
+    }
     names = ("figure10", "figure10_most_readings")
     return Findings(
         comparison=_comparison([study.numbers["summary"] for study in studies.values()], many),
@@ -70,6 +73,37 @@ def _make(context: Context) -> Findings:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Experiment:
+    """The trained model, run for longer than it is shown."""
+
+    noisy: NoisyInference
+    num_iterations: int  # of what is shown
+    last: int  # its place among the decodings
+    num_runs: int
+    seed: int
+
+    @classmethod
+    def of(cls, context: Context) -> "_Experiment":
+        """With the model's own number of iterations."""
+        model = context.runs[_LABEL].model
+        num_iterations = model.config.num_iterations
+        return cls(
+            noisy=NoisyInference(model, _LONGER * num_iterations, context.seed),
+            num_iterations=num_iterations,
+            last=num_iterations + model.config.refine_after_last - 1,
+            num_runs=context.budget.choose(smoke=8, cpu=100, paper=100),
+            seed=context.seed,
+        )
+
+    def infer(
+        self, shown: Sequence[Stimulus], num_runs: int, first: int = 0
+    ) -> list[Decomposition]:
+        """So many runs of each stimulus, one stimulus after another, numbered from `first`."""
+        images = np.repeat([stimulus.image for stimulus in shown], num_runs, axis=0)
+        return self.noisy(images, first)
+
+
 class _Study(NamedTuple):
     """What many runs make of one stimulus."""
 
@@ -77,10 +111,9 @@ class _Study(NamedTuple):
     figure: Figure
 
 
-def _study(context: Context, scene: int, stimulus: Stimulus, heading: str) -> _Study:
-    num_runs = context.budget.choose(smoke=8, cpu=100, paper=100)
-    longer = _infer(context, [stimulus], num_runs)
-    last = _last(context)
+def _study(experiment: _Experiment, scene: int, stimulus: Stimulus, heading: str) -> _Study:
+    num_runs, last = experiment.num_runs, experiment.last
+    longer = experiment.infer([stimulus], num_runs)
     iterations = longer[: last + 1]
     result = iterations[-1]
     found = multistability.variants(result.masks, stimulus)
@@ -93,7 +126,7 @@ def _study(context: Context, scene: int, stimulus: Stimulus, heading: str) -> _S
         "summary": {
             "scene": scene,
             "runs": num_runs,
-            "iterations": context.runs[_LABEL].model.config.num_iterations,
+            "iterations": experiment.num_iterations,
             "distinct decompositions": len(found),
             "valid share": curve[last],
             "valid share at length": curve[-1],
@@ -103,7 +136,7 @@ def _study(context: Context, scene: int, stimulus: Stimulus, heading: str) -> _S
             "share of the background in one slot": _json(background[1].mean()),
         },
         "decompositions": [_row(scene, *x, num_runs) for x in enumerate(found, 1)],
-        "runs": _run_records(result, stimulus, found, context.seed),
+        "runs": _run_records(result, stimulus, found, experiment.seed),
         "valid share by iteration": curve,
         "shown runs": [dataclasses.asdict(example) for example in examples],
         "latents": {
@@ -124,19 +157,6 @@ def _richest(many: dict[str, Any]) -> int:
     return richness.index(max(richness))
 
 
-def _infer(context: Context, shown: Sequence[Stimulus], num_runs: int) -> list[Decomposition]:
-    """So many runs of each stimulus, one stimulus after another, for longer than shown."""
-    model = context.runs[_LABEL].model
-    images = np.repeat([stimulus.image for stimulus in shown], num_runs, axis=0)
-    return multistability.infer(model, images, _LONGER * model.config.num_iterations, context.seed)
-
-
-def _last(context: Context) -> int:
-    """The place of the model's own last iteration."""
-    config = context.runs[_LABEL].model.config
-    return config.num_iterations + config.refine_after_last - 1
-
-
 def _valid_shares(iterations: Sequence[Decomposition], shown: Sequence[Stimulus]) -> list[float]:
     """Of all runs of all stimuli, after each iteration."""
     return [float(_validity(iteration, shown).mean()) for iteration in iterations]
@@ -150,10 +170,11 @@ def _validity(iteration: Decomposition, shown: Sequence[Stimulus]) -> np.ndarray
     )
 
 
-def _many_stimuli(context: Context, shown: Sequence[Stimulus]) -> dict[str, Any]:
-    iterations = _infer(context, shown, _RUNS_A_STIMULUS)
+def _many_stimuli(experiment: _Experiment, shown: Sequence[Stimulus]) -> dict[str, Any]:
+    # Other noise than that of the runs shown, which would else favour the scene chosen by these.
+    iterations = experiment.infer(shown, _RUNS_A_STIMULUS, first=experiment.num_runs)
     curve = _valid_shares(iterations, shown)
-    own = iterations[_last(context)]
+    own = iterations[experiment.last]
     readings = [
         sum(variant.reading is not None for variant in multistability.variants(masks, stimulus))
         for masks, stimulus in zip(np.split(own.masks, len(shown)), shown, strict=True)
@@ -161,7 +182,8 @@ def _many_stimuli(context: Context, shown: Sequence[Stimulus]) -> dict[str, Any]
     return {
         "stimuli": len(shown),
         "runs each": _RUNS_A_STIMULUS,
-        "valid share": curve[_last(context)],
+        "first noise": [experiment.seed, experiment.num_runs],
+        "valid share": curve[experiment.last],
         "valid share by iteration": curve,
         "valid share of each": _validity(own, shown).mean(axis=1).tolist(),
         "readings found of each": readings,
@@ -214,7 +236,9 @@ def _labelled(examples: Sequence[tuple[int, Variant]]) -> Iterator[tuple[int, st
     for run, variant in examples:
         name = "invalid" if variant.reading is None else f"valid {variant.reading + 1}"
         (same_order,) = (len(runs) for runs in variant.orders.values() if run in runs)
-        yield run, f"{name}: {len(variant.runs)} runs,\n{same_order} in these slots"
+        count = f"{len(variant.runs)} run{'s' * (len(variant.runs) > 1)}"
+        more = f",\n{same_order} in these slots" * (len(variant.orders) > 1)
+        yield run, f"{name}: {count}{more}"
 
 
 def _comparison(summaries: Sequence[dict[str, Any]], many: dict[str, Any]) -> str:

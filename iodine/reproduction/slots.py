@@ -115,9 +115,10 @@ def draw(
         tests: of `conditions`.
         missing: why a data set could not be had.
     """
-    figure = Figure(figsize=(7, 2.7))
+    figure = Figure(figsize=(7, 2.8))
     axes = figure.subplots(1, 3)
-    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.24, top=0.91, wspace=0.25)
+    figure.subplots_adjust(left=0.06, right=0.99, bottom=0.28, top=0.91, wspace=0.25)
+    diverged = not_finite(boxes)
     for letter, (metric, title, _), axis in zip("abc", spread.PANELS, axes, strict=True):
         _set_range(axis, metric, boxes)
         for column, label in enumerate(labels):
@@ -126,7 +127,11 @@ def draw(
             if label not in boxes:
                 axis.text(column, 0.5, "not run", transform=axis.get_xaxis_transform(), **_NOT_RUN)
         axis.set_title(f"({letter}) {title}", fontsize=8)
-        axis.set_xticks(range(len(labels)), [label.removeprefix("K = ") for label in labels])
+        stars = ["*" if label in diverged else "" for label in labels]
+        axis.set_xticks(
+            range(len(labels)),
+            [f"{number_of(label)}{star}" for label, star in zip(labels, stars, strict=True)],
+        )
         axis.set_xlim(-0.6, len(labels) - 0.4)
         axis.set_xlabel("slots while training", fontsize=7)
         axis.tick_params(labelsize=7)
@@ -139,8 +144,10 @@ def draw(
         )
     figure.legend(
         handles=patches,
+        title="; ".join(f"* {label}: {text}" for label, text in diverged.items()) or None,
+        title_fontsize=7,
         loc="lower center",
-        bbox_to_anchor=(0.5, 0.03),
+        bbox_to_anchor=(0.5, 0),
         ncols=2,
         fontsize=7,
         frameon=False,
@@ -191,16 +198,17 @@ def _comparison(
     boxes: dict[str, dict[str, Any]], tests: dict[str, tuple[str, int]], missing: dict[str, str]
 ) -> str:
     needed = tests[_SAME][1]
+    diverged = not_finite(boxes)
     parts = []
     for label, by_test in boxes.items():
         medians = {
             metric: [f"{record[metric]['med']:.{digits}f}" for record in by_test.values()]
             for metric, digits in (("fg_ari", 3), ("mse", 4), ("kl", 0))
         }
-        bad = sum(record["not_finite"] for record in by_test.values())
         parts.append(
             f"{label}: ARI {', '.join(medians['fg_ari'])}, MSE {', '.join(medians['mse'])}, "
-            f"KL {', '.join(medians['kl'])}" + (f" ({bad} images not finite)" if bad else "")
+            f"KL {', '.join(medians['kl'])}"
+            + (f" ({diverged[label]})" if label in diverged else "")
         )
     groups = {
         "enough": [by for label, by in boxes.items() if number_of(label) >= needed],
@@ -223,6 +231,15 @@ def _comparison(
         f"{first}: {'; '.join(parts)} (the paper's ARI with too few slots is lower and its KL "
         "higher, and with enough slots more objects cost little)"
     )
+
+
+def not_finite(boxes: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """How many images of each model are not finite, where any is; arguments as for `draw`."""
+    numbers = {
+        label: sum(record["not_finite"] for record in by_test.values())
+        for label, by_test in boxes.items()
+    }
+    return {label: f"{n} images not finite, counted as worst" for label, n in numbers.items() if n}
 
 
 def number_of(label: str) -> int:

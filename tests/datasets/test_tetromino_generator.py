@@ -85,15 +85,6 @@ def test_number_of_pieces_is_uniform_and_the_rest_is_absent():
     assert stats.chisquare(np.bincount(counts, minlength=6)[3:]).pvalue > 0.001
 
 
-def test_only_the_first_colours_occur():
-    colors = {
-        tuple(color)
-        for i in range(100)
-        for color in generator.generate_scene(5, "train", i, 8, 1, num_colors=2)["factors"]["color"]
-    }
-    assert colors == {(0, 0, 0), (1, 0, 0), (0, 1, 0)}
-
-
 @pytest.mark.parametrize(("pieces", "side"), [(3, 6), (5, 7)])
 def test_an_image_too_small_for_the_pieces_is_refused(pieces, side):
     with pytest.raises(ValueError, match=f"cannot hold {pieces} pieces of blocks of 1"):

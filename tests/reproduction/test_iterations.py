@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from iodine.reproduction import iterations, providing, workloads
+from iodine import presets
+from iodine.reproduction import iterations, workloads
+from iodine.reproduction.context import Run
 from iodine.reproduction.workloads import Budget
 
 CPU = Budget("cpu")
@@ -17,19 +19,20 @@ def values(ari, mse, num_images=5):
     return {"fg_ari": ari, "mse": mse, "kl": 10 + mse, "neg_elbo": 100 * mse}
 
 
-def test_the_presets_own_number_of_iterations_is_the_plain_short_training():
-    plain = CPU.training("all", workloads.CLEVR6, short=True, stand_in=True)
-    by_label = {t.label: t for t in iterations.FIGURE8.trainings(CPU)}
-    assert by_label["T = 4"].config == plain.config
-    folders = {providing.folder_of(t.config, "runs") for t in by_label.values()}
-    assert len(folders) == 4
-    assert providing.folder_of(plain.config, "runs") in folders
+def test_the_papers_numbers_of_iterations_count_refinements():
+    trainings = iterations.FIGURE8.trainings(Budget("paper"))
+    assert [t.label for t in trainings] == ["T = 1", "T = 2", "T = 4", "T = 6"]
+    # Our T counts decodings, of which the first comes before any refinement.
+    assert [t.config.train.num_iterations for t in trainings] == [2, 3, 5, 7]
+    assert {t.config.preset for t in trainings} == {"clevr6"}
+    runs = [Run(t, "", t.config) for t in trainings]
+    assert [iterations.trained_with(run) for run in runs] == [1, 2, 4, 6]
 
 
-def test_the_papers_numbers_of_iterations():
-    configs = [t.config for t in iterations.FIGURE8.trainings(Budget("paper"))]
-    assert [c.train.num_iterations for c in configs] == [1, 2, 4, 6]
-    assert {c.preset for c in configs} == {"clevr6"}
+def test_the_released_presets_count_refinements_already():
+    config = presets.preset("tetrominoes_released")
+    training = CPU.training("x", workloads.TETRIS)
+    assert iterations.trained_with(Run(training, "", config)) == config.model.num_iterations
 
 
 def test_convergence_is_where_a_twentieth_of_the_improvement_is_left():
@@ -90,5 +93,7 @@ def test_models_that_diverge_at_once_are_told_and_drawn():
     assert found["diverges"] == 1
     figure = iterations.draw({"T = 1": found}, {})
     figure.canvas.draw()
+    (text,) = figure.legends[0].get_texts()
+    assert text.get_text() == "T = 1 (5 of 5 images not finite)"
     assert "5 of 5 images not finite" in iterations._sentence(found)
     json.dumps(iterations._as_json(found), allow_nan=False)

@@ -170,7 +170,10 @@ def test_each_run_has_its_own_noise_whatever_the_batch(model, monkeypatch):
     stimulus = _stimulus(8, 1)
     images = np.repeat(stimulus.image[np.newaxis], 5, axis=0)
     monkeypatch.setattr(multistability, "_BATCH", 3)
-    results = multistability.infer(model, images, 3, seed=4)
+    infer = multistability.NoisyInference(model, num_iterations=3, seed=4)
+    results = infer(images)
+    later = infer(images[:2], first=3)
+    np.testing.assert_allclose(later[-1].elbo, results[-1].elbo[3:], rtol=1e-5)
     assert len(results) == 3
     assert len(np.unique(results[-1].elbo)) == 5
     # The evaluator's noise of image i is that of (seed, i) too.
@@ -188,7 +191,7 @@ def test_figure_shows_counts_of_all_readings():
     components = np.ones((*masks.shape, 3))
     result = Decomposition(masks, components, components[:, 0], None, None, None)
     latents = np.random.default_rng(3).normal(size=(2, num_runs, 8))
-    latents[:, 6] = np.nan
+    latents[:, 1] = np.nan  # a run that is shown
     figure = multistability_figure(
         "scene 0",
         stimulus,

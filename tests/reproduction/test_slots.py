@@ -83,4 +83,7 @@ def test_the_figure_draws_the_boxes():
         assert medians[0].get_ydata()[0] == pytest.approx(boxes["K = 4"]["same"][metric]["med"])
         end = axis.get_ylim()[0 if metric == "fg_ari" else 1]  # the worst
         assert medians[1].get_ydata()[0] == pytest.approx(end)
+        assert [text.get_text() for text in axis.get_xticklabels()] == ["4*"]
+    note = figure.legends[0].get_title().get_text()
+    assert note == "* K = 4: 4 images not finite, counted as worst"
     figure.canvas.draw()
