@@ -1,5 +1,7 @@
 """Matching of objects to slots against loops, and the collected latents against the model."""
 
+import itertools
+
 import numpy as np
 import pytest
 from small_models import SIDE, SLOTS, build_model, random_images, small_config
@@ -40,7 +42,7 @@ def batch():
 def split(batch, *sizes):
     """The same scenes in batches of these sizes."""
     borders = np.cumsum([0, *sizes])
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in itertools.pairwise(borders):
         factors = {name: v[start:stop] for name, v in batch["factors"].items()}
         rest = {name: batch[name][start:stop] for name in ("image", "mask", "visibility")}
         yield {**rest, "factors": factors}
@@ -103,8 +105,8 @@ def test_collected_latents_are_those_of_the_model(batch, refine_after_last):
 
 
 def test_defaults_are_the_model_s(batch):
-    model = build_model(small_config())
-    explicit = collect(model, [batch], SLOTS, 3, 0)
+    model = build_model(small_config({"num_iterations": 2}))
+    explicit = collect(model, [batch], SLOTS, 2, 0)
     np.testing.assert_array_equal(collect(model, [batch]).latents, explicit.latents)
 
 
@@ -128,7 +130,7 @@ def test_data_without_objects(batch):
 
 
 def test_matching_rate():
-    # Image 0: two objects share slot 1. Image 1: slot 1 fits, slot 2 does not. Image 2: on the edge.
+    # Image 0: two share slot 1. Image 1: slot 1 fits, slot 2 does not. Image 2: on the edge.
     latents = ObjectLatents(
         latents=np.zeros([6, 2], np.float32),
         factors={},
