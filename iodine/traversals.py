@@ -45,13 +45,15 @@ def rank_latents(kl: np.ndarray) -> np.ndarray:
         int [Z], by falling mean over the slots.
 
     Raises:
-        UserError: if there are no slots to average over.
+        UserError: if there are no slots to average over, or the KL is not finite.
     """
     kl = np.asarray(kl, np.float64).reshape(-1, np.shape(kl)[-1])
     if not len(kl):
         raise UserError(
             "no slot holds an object, so the latents cannot be ranked; give more images"
         )
+    if not np.isfinite(kl).all():
+        raise UserError("the KL of some latents is not finite: the model diverges on these images")
     return np.argsort(-kl.mean(axis=0), kind="stable")
 
 

@@ -99,13 +99,21 @@ def make(artifact: Artifact, budget: workloads.Budget, given: dict[str, str]) ->
     context = providing.provide(
         artifact, budget, _DATA_DIR.value, _RUNS.value, given, train, _SEED.value, _HTML.value
     )
-    for label, reason in context.missing.items():
-        print(f"not run: {label}: {reason}")
+    for reason, labels in by_reason(context.missing).items():
+        print(f"not run: {', '.join(labels)}: {reason}")
     findings = artifact.make(context)
     folder = writing.write(artifact, context, findings, _OUTPUT.value)
     print(f"paper: {artifact.claim}")
     print(f"here: {findings.comparison}")
     print(f"written to {folder}", flush=True)
+
+
+def by_reason(missing: dict[str, str]) -> dict[str, list[str]]:
+    """What could not be had, by the reason."""
+    labels: dict[str, list[str]] = {}
+    for label, reason in missing.items():
+        labels.setdefault(reason, []).append(label)
+    return labels
 
 
 def run() -> None:

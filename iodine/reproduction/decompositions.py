@@ -152,7 +152,7 @@ def _make_figure4(context: Context) -> Findings:
     )
 
 
-def _make_figures16_to_18(context: Context) -> Findings:
+def _make_figure16_18(context: Context) -> Findings:
     blocks, rows = _blocks(context, context.budget.choose(smoke=2, cpu=8, paper=8))
     names = ("figure16", "figure17", "figure18")
     return Findings(
@@ -171,10 +171,10 @@ FIGURE4 = Artifact(
     make=_make_figure4,
     trainings=trainings,
 )
-FIGURES16_TO_18 = Artifact(
+FIGURE16_18 = Artifact(
     name="figure16-18",
     title="More segmentations and object reconstructions",
     claim="as Figure 4, for more scenes of CLEVR6 (16), Multi-dSprites (17) and Tetris (18)",
-    make=_make_figures16_to_18,
+    make=_make_figure16_18,
     trainings=trainings,
 )

@@ -43,15 +43,9 @@ def iterations_block(
     names, borders = (
         f(num_slots) for f in (decompositions.slot_titles, decompositions.slot_borders)
     )
-    # The full words are wider than a picture is where there are many slots.
-    head = (
-        ["image", "reconstruction", "segmentation"]
-        if len(slots) < 8
-        else ["image", "recon.", "segm."]
-    )
     return Block(
         heading,
-        [*head, *(names[k] for k in slots)],
+        ["image", "recon.", "segm.", *(names[k] for k in slots)],
         rows,
         [None] * 3 + [borders[k] for k in slots],
         [f"t = {t}" for t in iterations],

@@ -127,7 +127,7 @@ def _draw(task: str, scenes: dict[str, Any], masks: np.ndarray, logits: np.ndarr
     return figure
 
 
-FIGURES20_TO_22 = Artifact(
+FIGURE20_22 = Artifact(
     name="figure20-22",
     title="Masks and mask logits",
     claim="each object has a slot whose mask logits stand out, on CLEVR6 (20), Multi-dSprites (21) "

@@ -141,7 +141,7 @@ def _comparison(row: dict[str, Any]) -> str:
     )
 
 
-FIGURES13_TO_15 = Artifact(
+FIGURE13_15 = Artifact(
     name="figure13-15",
     title="Samples of the data sets with their masks",
     claim="CLEVR6 (13) has 3-6 objects a scene, Multi-dSprites (14) 2-5, Tetris (15) 3",
