@@ -11,5 +11,5 @@ setuptools.setup(
         "iodine.reproduction",
     ],
     package_dir={"iodine": "iodine", "iodine.datasets": "datasets", "iodine.launch": "launch"},
-    package_data={"iodine": ["pretrained/*/*", "pretrained/*/checkpoints/*"]},
+    package_data={"iodine": ["*.html", "pretrained/*/*", "pretrained/*/checkpoints/*"]},
 )

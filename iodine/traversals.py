@@ -123,7 +123,7 @@ def traverse(
     for latent in latents:  # one at a time, for a decoding of large images takes much memory
         changed = np.repeat(mean[[slot]], len(values), axis=0)  # [V, Z]
         changed[:, latent] = center + scale * values
-        decoded = _decode_changed(model, fixed, tf.constant(slot), tf.constant(changed))
+        decoded = _decode_changed(model, fixed, tf.constant(slot, tf.int32), tf.constant(changed))
         parts.append([x.numpy() for x in decoded])
     reconstructions, components, masks = (np.stack(x) for x in zip(*parts, strict=True))
     found = (mean[slot, latents] - center) / scale

@@ -5,12 +5,17 @@ import difflib
 from iodine.errors import UserError
 from iodine.reproduction.ablations import FIGURE33_40
 from iodine.reproduction.artifact import Artifact
-from iodine.reproduction.decompositions import FIGURE4
+from iodine.reproduction.challenges import FIGURE11
+from iodine.reproduction.decoder_ablation import FIGURE23
+from iodine.reproduction.decompositions import FIGURE4, FIGURE16_18
 from iodine.reproduction.factor_scores import FIGURE5
+from iodine.reproduction.generalisation import FIGURE7, FIGURE19
 from iodine.reproduction.iterations import FIGURE8
 from iodine.reproduction.latent_projections import FIGURE24_29
 from iodine.reproduction.latent_traversals import FIGURE6, FIGURE30_32
+from iodine.reproduction.mask_logits import FIGURE20_22
 from iodine.reproduction.multistability import FIGURE10
+from iodine.reproduction.samples import FIGURE13_15
 from iodine.reproduction.slots import FIGURE9
 from iodine.reproduction.table1 import TABLE1
 
@@ -19,9 +24,16 @@ ARTIFACTS: tuple[Artifact, ...] = (
     FIGURE4,
     FIGURE5,
     FIGURE6,
+    FIGURE7,
     FIGURE8,
     FIGURE9,
     FIGURE10,
+    FIGURE11,
+    FIGURE13_15,
+    FIGURE16_18,
+    FIGURE19,
+    FIGURE20_22,
+    FIGURE23,
     FIGURE24_29,
     FIGURE30_32,
     FIGURE33_40,

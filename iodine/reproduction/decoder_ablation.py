@@ -9,18 +9,8 @@ from iodine.reproduction.workloads import Budget, Training
 _PAPER = {"deconv": "0.67 +- 0.06", "broadcast": "0.99"}  # foreground ARI on CLEVR6
 
 
-def decoder_overrides(budget: Budget) -> dict:
-    """The table "Deconv Decoder" of C.1, or a smaller one for the small preset."""
-    layers = budget.choose(
-        smoke={"channels": (4, 4, 4), "mlp_sizes": (8, 8)},
-        cpu={"channels": (32, 32, 32), "mlp_sizes": (128, 128)},
-        paper={"channels": (64,) * 5, "kernel_size": 5, "mlp_sizes": (512, 512)},
-    )
-    return {f"model.decoder.{name}": v for name, v in {"kind": "deconv", **layers}.items()}
-
-
 def _trainings(budget: Budget) -> list[Training]:
-    variants = {"deconv": decoder_overrides(budget), "broadcast": None}
+    variants = {"deconv": workloads.deconv_decoder(budget), "broadcast": None}
     return [
         budget.training(label, workloads.CLEVR6, overrides, short=True, stand_in=True)
         for label, overrides in variants.items()

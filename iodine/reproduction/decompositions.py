@@ -27,8 +27,8 @@ def decompose(
     run: Run, images: np.ndarray, seed: int, num_slots: int | None = None
 ) -> list[Decomposition]:
     """Decompositions of images [B, H, W, 3], one an iteration, as arrays."""
-    infer = tf.function(inference.decompose_iterations, autograph=False)
-    results = infer(run.model, tf.constant(images), seed, num_slots)
+    # Not as a graph: building one takes longer than running it once.
+    results = inference.decompose_iterations(run.model, tf.constant(images), seed, num_slots)
     return [Decomposition(*map(np.asarray, result)) for result in results]
 
 

@@ -15,7 +15,7 @@ from iodine.reproduction.crowded_scene import (
     shown_iterations,
     shown_slots,
 )
-from iodine.reproduction.panels import Block, blocks_figure
+from iodine.reproduction.panels import Block, blocks_figure, span
 from iodine.reproduction.workloads import Budget, Training
 
 _TASK = workloads.CLEVR6_NO_GREEN_SPHERES
@@ -141,9 +141,9 @@ def _comparison(run: Run, scene: CrowdedScene, numbers: dict[str, Any]) -> str:
     more, trained = numbers["more objects"], numbers["trained"]
     return (
         f"{_scene_in_words(run, scene)}; foreground ARI {more['fg_ari'][-1]:.3f} over "
-        f"{more['num_images']} scenes of {_span(more['objects'])} objects with K = "
+        f"{more['num_images']} scenes of {span(*more['objects'])} objects with K = "
         f"{more['num_slots']}, {trained['fg_ari'][-1]:.3f} over {trained['num_images']} of "
-        f"{_span(trained['objects'])} with K = {trained['num_slots']} as trained; the paper shows "
+        f"{span(*trained['objects'])} with K = {trained['num_slots']} as trained; the paper shows "
         "9 objects with K = 11 of a model trained on 3-6 with K = 7, each in a slot of its own, "
         "and says that ARI decreases little"
     )
@@ -161,11 +161,6 @@ def _scene_in_words(run: Run, scene: CrowdedScene) -> str:
         f"own, foreground ARI {ari[0]:.3f} after iteration 1, {ari[-1]:.3f} after {len(ari)}; "
         f"{held_out}"
     )
-
-
-def _span(bounds: Sequence[int]) -> str:
-    low, high = bounds
-    return str(low) if low == high else f"{low}-{high}"
 
 
 def _make_figure19(context: Context) -> Findings:

@@ -21,7 +21,7 @@ _NAMES = ("figure20", "figure21", "figure22")
 _FOOT = 0.4  # inches for the colour bar
 
 
-def last_masks(model: Iodine, images: tf.Tensor, seed: int) -> tuple[tf.Tensor, tf.Tensor]:
+def last_masks(model: Iodine, images: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Masks and mask logits after the last iteration, both [B, K, H, W].
 
     The latent samples are those of `inference.decompose_iterations` with this seed.
@@ -29,8 +29,9 @@ def last_masks(model: Iodine, images: tf.Tensor, seed: int) -> tuple[tf.Tensor, 
     config = model.config
     num_decodings = config.num_iterations + config.refine_after_last
     noise = draw_noise((seed, 0), num_decodings, 1, config.num_slots, config.latent_size)
-    mixture = model(images, noise=tf.repeat(noise, tf.shape(images)[0], axis=1))[-1].mixture
-    return mixture.masks, mixture.mask_logits
+    noise = tf.repeat(noise, len(images), axis=1)
+    mixture = model(tf.constant(images), noise=noise)[-1].mixture
+    return mixture.masks.numpy(), mixture.mask_logits.numpy()
 
 
 def gray_range(logits: np.ndarray) -> tuple[float, float]:
@@ -81,8 +82,7 @@ def _make(context: Context) -> Findings:
         run = context.runs[task]
         num_images = context.budget.choose(smoke=2, cpu=5, paper=5)
         scenes = context.scenes(run.config.data.dataset, num_images)
-        infer = tf.function(last_masks, autograph=False)
-        masks, logits = map(np.asarray, infer(run.model, scenes["image"], context.seed))
+        masks, logits = last_masks(run.model, scenes["image"], context.seed)
         figures[name] = _draw(task, scenes, masks, logits)
         scores = decompositions.scene_scores(scenes, masks)
         rows += [{"data set": task, **score} for score in scores]
@@ -123,7 +123,9 @@ def _draw(task: str, scenes: dict[str, Any], masks: np.ndarray, logits: np.ndarr
     scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(low, high), "gray")
     figure.colorbar(scale, cax=bar, orientation="horizontal", extend="both")
     bar.tick_params(labelsize=6, width=0.5, length=2)
-    bar.text(-0.08, 0.5, "mask logit", fontsize=6.5, transform=bar.transAxes, ha="right", va="center")
+    bar.text(
+        -0.08, 0.5, "mask logit", fontsize=6.5, transform=bar.transAxes, ha="right", va="center"
+    )
     return figure
 
 

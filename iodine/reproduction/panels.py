@@ -15,7 +15,7 @@ _LABELS = 0.42  # left of the rows
 _HEADING, _TITLES, _AFTER = 0.2, 0.2, 0.12
 _NOT_RUN = 0.5  # height of the place of what could not be had
 _NARROWEST = 4.0
-_BORDER = 1.6  # points
+_BORDER = 1.5  # points
 _FONT = 6.5  # points
 
 
@@ -64,6 +64,11 @@ def blocks_figure(blocks: Sequence[Block], foot: float = 0.0) -> Figure:
     return figure
 
 
+def span(low: int, high: int) -> str:
+    """A range in words, "3" or "3-6"."""
+    return str(low) if low == high else f"{low}-{high}"
+
+
 def _height(block: Block, side: float) -> float:
     body = _NOT_RUN if block.not_run else _TITLES + len(block.rows) * (side + _GAP)
     return _HEADING * bool(block.heading) + body + _AFTER
@@ -101,9 +106,10 @@ def _draw_picture(axis, picture, x, y, side, border) -> None:
         pixels = np.repeat(pixels[..., np.newaxis], 3, axis=-1)
     axis.imshow(pixels, extent=(x, x + side, y + side, y), interpolation="nearest", aspect="auto")
     if border is not None:
-        out = _BORDER / 72 / 3  # a little over the picture: rounding leaves no white between
+        out = _BORDER / 72
         corner, whole = (x - out, y - out), side + 2 * out
-        axis.add_patch(Rectangle(corner, whole, whole, fill=False, ec=border, lw=_BORDER))
+        # Filled and behind the picture: rounding to pixels leaves no white line between the two.
+        axis.add_patch(Rectangle(corner, whole, whole, fc=border, lw=0, zorder=-1))
 
 
 def _draw_not_run(axis, reason: str, top: float, width: float) -> None:

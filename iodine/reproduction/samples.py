@@ -1,5 +1,6 @@
 """Figures 13 to 15: scenes of the data sets with their true masks. Nothing is trained."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from iodine.errors import UserError
 from iodine.reproduction import workloads
 from iodine.reproduction.artifact import Artifact, Findings
 from iodine.reproduction.context import Context
-from iodine.reproduction.panels import Block, blocks_figure
+from iodine.reproduction.panels import Block, blocks_figure, span
 from iodine.reproduction.workloads import Budget
 
 _RENDERED_CLEVR6 = "clevr/generated_max6"  # where it has been made; that takes many hours
@@ -78,65 +79,73 @@ def _histogram(counts: np.ndarray) -> dict[str, int]:
     return {str(value): int(number) for value, number in zip(values, scenes, strict=True)}
 
 
-def _available(context: Context, dataset: str) -> str | None:
-    """The data set that is there: this one, or of CLEVR6 the one that this package renders."""
+def _available(context: Context, dataset: str) -> str:
+    """The data set that is there: this one, or of CLEVR6 the one that this package renders.
+
+    Raises:
+        UserError: saying why it is not there.
+    """
     if dataset not in context.missing:
         return dataset
     if dataset.startswith("clevr/"):
-        try:
+        with contextlib.suppress(UserError):
             pipelines.open_dataset(context.data_dir, _RENDERED_CLEVR6)
             return _RENDERED_CLEVR6
-        except UserError:
-            return None
-    return None
+    raise UserError(context.missing[dataset])
 
 
 def _make(context: Context) -> Findings:
-    figures, rows, numbers = {}, [], {}
-    for name, task, wanted, (low, high) in _PARTS:
-        dataset = _available(context, wanted)
-        if dataset is None:
-            figures[name] = blocks_figure([Block(task, not_run=context.missing[wanted])])
+    figures, rows, numbers, not_run = {}, [], {}, {}
+    for name, task, wanted, paper in _PARTS:
+        try:
+            dataset = _available(context, wanted)
+            scenes = context.scenes(dataset, context.budget.choose(smoke=3, cpu=8, paper=8))
+            batches = context.batches(dataset, context.budget.num_images)
+        except UserError as error:  # the others are of use without this one
+            not_run[task] = str(error)
+            figures[name] = blocks_figure([Block(task, not_run=str(error))])
             continue
-        scenes = context.scenes(dataset, context.budget.choose(smoke=3, cpu=8, paper=8))
         figures[name] = blocks_figure([_block(f"{task} ({dataset})", scenes)])
-        values = scene_statistics(context.batches(dataset, context.budget.num_images))
-        shown = scene_statistics([scenes])
-        numbers[task] = {"dataset": dataset, "shown": shown, **values}
-        counts = [int(count) for count in values["objects"]]
-        rows.append(
-            {
-                "data set": dataset,
-                "task": task,
-                "num_images": values["num_images"],
-                "fewest objects": min(counts),
-                "most objects": max(counts),
-                "foreground": values["foreground"],
-                "fewest in the paper": low,
-                "most in the paper": high,
-            }
-        )
+        values = scene_statistics(batches)
+        numbers[task] = {"dataset": dataset, "shown": scene_statistics([scenes]), **values}
+        rows.append(_row(task, dataset, values, paper))
+    reasons = [f"{task}: not run, {reason}" for task, reason in not_run.items()]
     return Findings(
-        comparison="; ".join(_comparison(row) for row in rows),
+        comparison="; ".join([*map(_comparison, rows), *reasons]),
         numbers=numbers,
         table=rows,
         figures=figures,
     )
 
 
+def _row(task: str, dataset: str, values: dict[str, Any], paper: tuple[int, int]) -> dict[str, Any]:
+    counts = [int(count) for count in values["objects"]]
+    return {
+        "data set": dataset,
+        "task": task,
+        "num_images": values["num_images"],
+        "fewest objects": min(counts),
+        "most objects": max(counts),
+        "foreground": values["foreground"],
+        "fewest in the paper": paper[0],
+        "most in the paper": paper[1],
+    }
+
+
 def _block(heading: str, scenes: dict[str, Any]) -> Block:
     rows = sample_rows(scenes["image"], scenes["mask"])
     objects = [f"object {i + 1}" for i in range(len(rows[0]) - 2)]
-    return Block(heading, ["image", "background", *objects], rows)
+    # A border, as the background's mask is as white as the page.
+    return Block(heading, ["image", "background", *objects], rows, [None, np.full(3, 0.6)])
 
 
 def _comparison(row: dict[str, Any]) -> str:
-    low, high = row["fewest objects"], row["most objects"]
+    ours = row["fewest objects"], row["most objects"]
     paper = row["fewest in the paper"], row["most in the paper"]
-    inside = paper[0] <= low and high <= paper[1]
+    inside = paper[0] <= ours[0] and ours[1] <= paper[1]
     return (
-        f"{row['data set']}: {low} to {high} objects in {row['num_images']} scenes, "
-        f"{'within' if inside else 'not within'} the paper's {paper[0]} to {paper[1]}; "
+        f"{row['data set']}: {span(*ours)} objects in {row['num_images']} scenes, "
+        f"{'within' if inside else 'not within'} the paper's {span(*paper)}; "
         f"{row['foreground']:.1%} foreground pixels"
     )
 
