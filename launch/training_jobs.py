@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -49,8 +50,9 @@ def train_all(jobs: Sequence[Job], data_dir: str, num_at_once: int) -> dict[path
 
 
 def _train_side_by_side(jobs: Sequence[Job], data_dir: str, num_at_once: int):
-    """As `train_all`; an interruption stops all of them, which then have saved."""
+    """As `train_all`; SIGINT and SIGTERM stop all of them, which then have saved."""
     waiting, running, failed = list(enumerate(jobs, 1)), {}, {}
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         while waiting or running:
             for place in range(num_at_once):
@@ -66,6 +68,7 @@ def _train_side_by_side(jobs: Sequence[Job], data_dir: str, num_at_once: int):
                         failed[folder] = _last_error(folder, process.returncode)
                         print(f"warning: {folder}: {failed[folder]}", file=sys.stderr)
     finally:
+        signal.signal(signal.SIGTERM, before)
         for _, process in running.values():
             process.terminate()
         for _, process in running.values():

@@ -102,4 +102,4 @@ class Context:
     def note(self) -> str:
         """What the shown results come from, for the foot of a figure."""
         notes = dict.fromkeys(run.note for run in self.runs.values())
-        return f"budget {self.budget.name}: " + "; ".join(notes)
+        return "; ".join([f"budget {self.budget.name}", *notes])

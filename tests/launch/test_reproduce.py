@@ -1,22 +1,43 @@
 """`iodine-reproduce`: every artifact at budget smoke, and what is told where something is wrong."""
 
 import csv
+import gzip
 import json
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from iodine import checkpoints
-from iodine.datasets import pipelines
+from iodine.datasets import mnist_files, pipelines, preparation
 from iodine.evaluation import Evaluator
 from iodine.reproduction import catalogue
+
+
+def write_mnist(folder):
+    """Files in MNIST's format with a few digits, which nobody generates: blocks of white."""
+    images = np.zeros((40, 28, 28), np.uint8)
+    images[:, 8:20, 10:18] = 255
+    labels = np.arange(40, dtype=np.uint8) % 10
+    folder.mkdir()
+    for name, array in zip(mnist_files.FILES, (images, labels) * 2, strict=True):
+        shape = struct.pack(f">{array.ndim}I", *array.shape)
+        content = bytes([0, 0, 8, array.ndim]) + shape + array.tobytes()
+        (folder / name).write_bytes(gzip.compress(content))
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """Data and runs that the artifacts of this module share, and where the results go."""
     root = tmp_path_factory.mktemp("reproduce")
+    write_mnist(root / "mnist")
+    preparation.prepare(
+        "textured_mnist/generated",
+        str(root / "data"),
+        settings={"num_train": 20, "num_validation": 4, "num_test": 16},
+        source=str(root / "mnist"),
+    )
     return {"data_dir": root / "data", "runs": root / "runs", "output": root / "output"}
 
 
@@ -78,6 +99,20 @@ def test_a_run_that_exists_is_taken(reproduce):
     scores = [float(row["fg_ari"]) for row in table if row["data set"] == "Tetris"]
     assert min(scores) > 0.5  # trained for two steps it would be about 0
     assert "tetrominoes_small" not in outcome.err
+
+
+def test_parts_without_data_are_told(reproduce):
+    record, table, _, outcome = reproduce("figure11")
+    assert [row["data set"] for row in table] == ["Textured MNIST"]
+    assert "no data of imagenet/centre_crop" in record["not_run"]["ImageNet"]
+    assert "not run: ImageNet: no data of imagenet/centre_crop" in outcome.out
+
+
+def test_the_page_of_traversals_is_written_where_asked_for(reproduce):
+    _, _, folder, _ = reproduce("figure6", "--html")
+    page = (folder / "figure6.html").read_text()
+    assert page.count("data:image/png;base64,") > 4
+    assert "http" not in page.replace("http://www.w3.org", "")
 
 
 def test_a_finished_run_is_not_trained_again(reproduce):
