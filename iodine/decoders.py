@@ -111,6 +111,8 @@ class DeconvDecoder(snt.Module):
         for deconv in self.upsample:
             x = tf.nn.elu(deconv(x))
         x = tf.cast(x[:, : self._image_size, : self._image_size], z.dtype)
+        # For an unknown number of slots TensorFlow loses the size of a transposed convolution.
+        x.set_shape([None, self._image_size, self._image_size, None])
         return self.last(tf.nn.elu(self.conv(x)))
 
 

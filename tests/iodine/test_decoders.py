@@ -130,6 +130,17 @@ def test_deconv_decoder_is_cropped_for_other_sides(side, reshaped):
     assert decoder.mlp(tf.zeros([3, 5])).shape == (3, reshaped * reshaped * 8)
 
 
+def test_deconv_decoder_of_any_number_of_slots_in_one_graph():
+    config = DecoderConfig(kind="deconv", channels=(3, 3, 3), kernel_size=3, mlp_sizes=(6, 6))
+    decoder = build_decoder(config, 5, 10)
+    signature = [tf.TensorSpec([None, 5])]
+    in_graph = tf.function(decoder, input_signature=signature, autograph=False)
+    assert in_graph.get_concrete_function().output_shapes.as_list() == [None, 10, 10, 4]
+    for number in (2, 3):
+        z = tf.random.stateless_normal([number, 5], [0, number])
+        np.testing.assert_allclose(in_graph(z), decoder(z), atol=1e-6)
+
+
 def test_deconv_decoder_refuses_a_constant_input():
     with pytest.raises(UserError, match=r"needs decoder\.kind=broadcast"):
         build_decoder(deconv_config(constant_input=5.0), 8, 16)
