@@ -47,6 +47,7 @@ def program():
         with (
             _own_flags(),
             _own_logging(),
+            _own_module(f"iodine.launch.{name}") as module,
             pytest.MonkeyPatch.context() as patch,
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
@@ -54,8 +55,6 @@ def program():
             # It would hold for all later tests.
             patch.setattr(training, "make_deterministic", lambda: None)
             patch.setattr(sys, "argv", [f"iodine-{name}", *arguments])
-            sys.modules.pop(f"iodine.launch.{name}", None)
-            module = importlib.import_module(f"iodine.launch.{name}")
             with pytest.raises(SystemExit) as stop:
                 module.run()
         return Outcome(stop.value.code or 0, out.getvalue(), err.getvalue())
@@ -66,7 +65,10 @@ def program():
 @contextlib.contextmanager
 def _own_flags():
     """Sets aside the flags of programs that were imported before, whose names are the same."""
-    before = {name: flags.FLAGS[name] for name in _program_flags()}
+    before = {
+        name: (flags.FLAGS.find_module_defining_flag(name), flags.FLAGS[name])
+        for name in _program_flags()
+    }
     for name in before:
         delattr(flags.FLAGS, name)
     try:
@@ -74,8 +76,9 @@ def _own_flags():
     finally:
         for name in _program_flags():
             delattr(flags.FLAGS, name)
-        for name, flag in before.items():
+        for name, (module, flag) in before.items():
             flags.FLAGS[name] = flag
+            flags.FLAGS.register_flag_by_module(module, flag)
 
 
 def _program_flags() -> list[str]:
@@ -85,6 +88,21 @@ def _program_flags() -> list[str]:
         ).startswith("iodine.")
 
     return [name for name in flags.FLAGS if is_ours(name)]
+
+
+@contextlib.contextmanager
+def _own_module(name: str):
+    """A fresh import, whose flags go with it: later imports are not to find it."""
+    package, _, last = name.rpartition(".")
+    before = sys.modules.pop(name, None)
+    try:
+        yield importlib.import_module(name)
+    finally:
+        del sys.modules[name]
+        delattr(sys.modules[package], last)
+        if before is not None:
+            sys.modules[name] = before
+            setattr(sys.modules[package], last, before)
 
 
 @contextlib.contextmanager

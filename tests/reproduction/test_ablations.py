@@ -100,7 +100,7 @@ def test_all_inputs_is_the_plain_short_training():
     assert by_label["Tetris, all inputs"] == plain
     assert by_label["CLEVR6, all inputs"] is None
     tetris = [c for label, c in by_label.items() if label.startswith("Tetris")]
-    assert len({providing.folder_of(config, "runs") for config in tetris}) == 7
+    assert len({providing.folder_of(config, "runs") for config in tetris}) == 5
 
 
 def test_what_hurts():

@@ -34,7 +34,7 @@ def test_free_to_change(tmp_path, name):
 
 def test_all_other_fields_are_fixed(tmp_path):
     runs.start_or_resume(tmp_path, BASE)
-    free = {f.rpartition(".")[2] for f in runs._FREE_TO_CHANGE} | {"steps"}
+    free = {f.rpartition(".")[2] for f in runs.FREE_TO_CHANGE} | {"steps"}
     refused = []
     for name, value in config.flatten(BASE).items():
         if name.rpartition(".")[2] in free:
