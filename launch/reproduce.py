@@ -68,6 +68,9 @@ def main() -> None:
         except UserError as error:
             if len(artifacts) == 1:
                 raise
+            if is_all and isinstance(error, providing.NothingToShowError):
+                print(f"not run: {error}", flush=True)
+                continue
             failed += 1
             print(f"warning: {artifact.name} is not made: {error}", file=sys.stderr)
     if failed:

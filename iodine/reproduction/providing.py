@@ -18,6 +18,10 @@ from iodine.reproduction.workloads import Budget, Training
 Train = Callable[[list[tuple[Config, pathlib.Path]]], dict[pathlib.Path, str]]
 
 
+class NothingToShowError(UserError):
+    """No part of an artifact can be had."""
+
+
 def folder_of(config: Config, runs_dir: str) -> pathlib.Path:
     """Where a configuration is trained: the same configuration and seed, the same folder."""
     values = config_lib.to_dict(config)
@@ -60,7 +64,7 @@ def provide(
         with_pages: whether HTML pages are asked for.
 
     Raises:
-        UserError: if nothing of the artifact can be had, saying why.
+        NothingToShowError: if nothing of the artifact can be had, saying why.
     """
     datasets = artifact.datasets(budget)
     planned, missing = {}, {}
@@ -80,7 +84,7 @@ def provide(
     found = {label: run for label, run in planned.items() if label not in missing}
     if not found and not set(datasets) - set(missing):
         reasons = dict.fromkeys(missing.values())
-        raise UserError(f"nothing of {artifact.name} can be made: {'; '.join(reasons)}")
+        raise NothingToShowError(f"nothing of {artifact.name} can be made: {'; '.join(reasons)}")
     return Context(budget, data_dir, found, missing, seed, with_pages)
 
 

@@ -108,6 +108,14 @@ def test_parts_without_data_are_told(reproduce):
     assert "not run: ImageNet: no data of imagenet/centre_crop" in outcome.out
 
 
+def test_of_all_artifacts_those_without_data_are_left_out(program, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "ARTIFACTS", [catalogue.find("figure11")] * 2)
+    flags = (f"--{name}={tmp_path}" for name in ("data_dir", "runs", "output"))
+    outcome = program("reproduce", "--artifact=all", "--budget=smoke", *flags)
+    assert outcome.code == 0
+    assert outcome.out.count("not run: nothing of figure11 can be made: ") == 2
+
+
 def test_the_page_of_traversals_is_written_where_asked_for(reproduce):
     _, _, folder, _ = reproduce("figure6", "--html")
     page = (folder / "figure6.html").read_text()
