@@ -167,8 +167,9 @@ def test_trainings_side_by_side_end_as_one_after_the_other(program, folders, tmp
             "reproduce", *flags, f"--jobs={jobs}", f"--runs={runs}", f"--output={tmp_path}"
         )
         assert outcome.code == 0, outcome.err
-    names = sorted(path.name for path in (tmp_path / "runs1").iterdir())
-    assert names == sorted(path.name for path in (tmp_path / "runs2").iterdir())
+    names = sorted(path.name for path in (tmp_path / "runs1").glob("*-seed*"))
+    assert len(names) == 6
+    assert names == sorted(path.name for path in (tmp_path / "runs2").glob("*-seed*"))
     for name in names:
         for one, other in zip(
             read(tmp_path / "runs1" / name), read(tmp_path / "runs2" / name), strict=True
