@@ -7,9 +7,8 @@ import numpy as np
 import scipy.stats
 import tensorflow as tf
 
-from iodine import metrics
+from iodine import inference, metrics
 from iodine.model import Iodine
-from iodine.noise import draw_noise_by_example
 from iodine.segment_overlap import segment_overlap
 
 METRICS = (
@@ -67,12 +66,9 @@ class Evaluator:
         return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
 
     def _infer_batch(self, images: tf.Tensor, examples: tf.Tensor) -> _BatchOutputs:
-        config = self._model.config
-        num_decodings = self._num_iterations + config.refine_after_last
-        noise = draw_noise_by_example(
-            self._seed, examples, num_decodings, self._num_slots, config.latent_size
+        iterations = inference.iterate_by_example(
+            self._model, images, examples, self._seed, self._num_slots, self._num_iterations
         )
-        iterations = self._model(images, self._num_slots, self._num_iterations, noise)
         return _BatchOutputs(
             tf.stack([tf.argmax(i.mixture.mask_logits, axis=1) for i in iterations]),
             tf.stack([i.mixture.mean() for i in iterations]),

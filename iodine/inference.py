@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from iodine.distributions import tfd
 from iodine.model import Iodine, Iteration
-from iodine.noise import draw_noise
+from iodine.noise import draw_noise, draw_noise_by_example
 
 
 class Decomposition(NamedTuple):
@@ -33,6 +33,52 @@ def decomposition(iteration: Iteration) -> Decomposition:
     )
 
 
+def iterate(
+    model: Iodine,
+    images: tf.Tensor,
+    seed: int = 0,
+    num_slots: int | None = None,
+    num_iterations: int | None = None,
+) -> list[Iteration]:
+    """Runs the model with the same noise for every image; see `decompose_iterations`."""
+    num_slots = num_slots or model.config.num_slots
+    num_decodings = _num_decodings(model, num_iterations)
+    noise = draw_noise((seed, 0), num_decodings, 1, num_slots, model.config.latent_size)
+    noise = tf.repeat(noise, tf.shape(images)[0], axis=1)
+    return model(images, num_slots, num_iterations, noise)
+
+
+def iterate_by_example(
+    model: Iodine,
+    images: tf.Tensor,
+    examples: tf.Tensor,
+    seed: int = 0,
+    num_slots: int | None = None,
+    num_iterations: int | None = None,
+) -> list[Iteration]:
+    """Runs the model with noise that depends on (seed, number of the image), for whole data sets.
+
+    Args:
+        model: a model.
+        images: float32 [B, H, W, 3] in [0, 1].
+        examples: int32 [B], the number of each image.
+        seed: of the latent samples.
+        num_slots: K; the model's by default.
+        num_iterations: T; the model's by default.
+    """
+    num_slots = num_slots or model.config.num_slots
+    num_decodings = _num_decodings(model, num_iterations)
+    noise = draw_noise_by_example(
+        seed, examples, num_decodings, num_slots, model.config.latent_size
+    )
+    return model(images, num_slots, num_iterations, noise)
+
+
+def _num_decodings(model: Iodine, num_iterations: int | None) -> int:
+    config = model.config
+    return (num_iterations or config.num_iterations) + config.refine_after_last
+
+
 def decompose_iterations(
     model: Iodine,
     images: tf.Tensor,
@@ -56,12 +102,7 @@ def decompose_iterations(
     Raises:
         UserError: for images of a wrong shape or type.
     """
-    config = model.config
-    num_slots = num_slots or config.num_slots
-    num_decodings = (num_iterations or config.num_iterations) + config.refine_after_last
-    noise = draw_noise((seed, 0), num_decodings, 1, num_slots, config.latent_size)
-    noise = tf.repeat(noise, tf.shape(images)[0], axis=1)
-    return [decomposition(i) for i in model(images, num_slots, num_iterations, noise)]
+    return [decomposition(i) for i in iterate(model, images, seed, num_slots, num_iterations)]
 
 
 def as_float_images(images: tf.Tensor) -> tf.Tensor:

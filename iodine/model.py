@@ -185,8 +185,7 @@ class Iodine(snt.Module):
                 tape.watch(parameters)
             posterior = distributions.posterior(parameters, self.config.scale_map)
             z = posterior.mean() + posterior.stddev() * noise
-            output = self.decoder(tf.cast(_fold(z), self._conv_dtype))
-            output = tf.cast(output, tf.float32)
+            output = self._decoder_output(z)
             kl = tf.reduce_sum(posterior.kl_divergence(self.prior), axis=-1)
         means, mask_logits = self._split_output(output, tf.shape(z)[:2])
         mixture = SpatialMixture(means, mask_logits, scale, self.config.likelihood)
@@ -210,6 +209,14 @@ class Iodine(snt.Module):
                 output_gradients=[self._join_output(by_means, by_logits), kl_gradient],
             )
         return iteration, terms, Gradients(by_means, by_posterior, share)
+
+    def decode(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The decoder g: z [B, K, Z] to means [B, K, H, W, 3] and mask logits [B, K, H, W]."""
+        return self._split_output(self._decoder_output(z), tf.shape(z)[:2])
+
+    def _decoder_output(self, z: tf.Tensor) -> tf.Tensor:
+        """[B, K, Z] to float32 [B * K, H, W, 4]."""
+        return tf.cast(self.decoder(tf.cast(_fold(z), self._conv_dtype)), tf.float32)
 
     def _split_output(self, output: tf.Tensor, batch_and_slots: tf.Tensor):
         """[B * K, H, W, 4] to means [B, K, H, W, 3] and mask logits [B, K, H, W]."""

@@ -13,7 +13,6 @@ import tensorflow as tf
 from iodine import inference, metrics
 from iodine.inference import Decomposition
 from iodine.model import Iodine
-from iodine.noise import draw_noise_by_example
 
 _BATCH = 20  # one graph for any multiple of it
 
@@ -101,12 +100,9 @@ class NoisyInference:
         ]
 
     def _infer_batch(self, images: tf.Tensor, numbers: tf.Tensor) -> list[Decomposition]:
-        config = self._model.config
-        num_decodings = self._num_iterations + config.refine_after_last
-        noise = draw_noise_by_example(
-            self._seed, numbers, num_decodings, config.num_slots, config.latent_size
+        iterations = inference.iterate_by_example(
+            self._model, images, numbers, self._seed, num_iterations=self._num_iterations
         )
-        iterations = self._model(images, num_iterations=self._num_iterations, noise=noise)
         return [inference.decomposition(i) for i in iterations]
 
 

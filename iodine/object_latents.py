@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from iodine import inference
 from iodine.errors import UserError
 from iodine.metrics import contingency
 from iodine.model import Iodine
-from iodine.noise import draw_noise_by_example
 
 _NEEDED = ("mask", "visibility", "factors")
 
@@ -66,14 +66,11 @@ def collect(
     Raises:
         UserError: for batches without masks or factors, or without any object.
     """
-    config = model.config
-    num_slots = num_slots or config.num_slots
-    num_iterations = num_iterations or config.num_iterations
 
     def infer(images: tf.Tensor, examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        num_decodings = num_iterations + config.refine_after_last
-        noise = draw_noise_by_example(seed, examples, num_decodings, num_slots, config.latent_size)
-        last = model(images, num_slots, num_iterations, noise)[-1]
+        last = inference.iterate_by_example(
+            model, images, examples, seed, num_slots, num_iterations
+        )[-1]
         return last.posterior.mean(), last.mixture.masks  # [B, K, Z], [B, K, H, W]
 
     infer = tf.function(infer, autograph=False, reduce_retracing=True)

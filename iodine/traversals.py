@@ -9,7 +9,7 @@ import tensorflow as tf
 from iodine.distributions import SpatialMixture, tfd
 from iodine.errors import UserError
 from iodine.inference import Decomposition
-from iodine.model import PRECISIONS, Iodine
+from iodine.model import Iodine
 
 # What a latent is set to, in the prior's standard deviations from its mean: 95 % of the prior.
 DEFAULT_VALUES = tuple(np.linspace(-2, 2, 9).tolist())
@@ -133,11 +133,8 @@ def traverse(
 @tf.function(autograph=False)
 def _decode(model: Iodine, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Slots [N, Z] to their means [N, H, W, 3] and mask logits [N, H, W]."""
-    output = model.decoder(tf.cast(z, PRECISIONS[model.config.precision]))
-    output = tf.cast(output, tf.float32)
-    if model.config.decoder.mask_first:
-        return output[..., 1:], output[..., 0]
-    return output[..., :3], output[..., 3]
+    means, logits = model.decode(z[tf.newaxis])
+    return means[0], logits[0]
 
 
 @tf.function(autograph=False)

@@ -56,21 +56,20 @@ class Context:
     seed: int = 0
     with_pages: bool = False  # whether HTML pages are asked for
 
-    def batches(self, dataset: str, num_images: int, split: str = "test") -> list[dict[str, Any]]:
-        """The first scenes of a split, as `pipelines.evaluation_batches` makes them, in NumPy."""
+    def batches(
+        self, dataset: str, num_images: int, batch_size: int = _BATCH
+    ) -> list[dict[str, Any]]:
+        """The first test scenes, as `pipelines.evaluation_batches` makes them, in NumPy."""
         with pipelines.readable(self.data_dir, dataset):
             batches = pipelines.evaluation_batches(
-                self.data_dir, dataset, split, _BATCH, num_images
+                self.data_dir, dataset, "test", batch_size, num_images
             )
             return list(batches.as_numpy_iterator())
 
-    def scenes(self, dataset: str, num_images: int, split: str = "test") -> dict[str, Any]:
+    def scenes(self, dataset: str, num_images: int) -> dict[str, Any]:
         """The same in one batch; for few images."""
-        with pipelines.readable(self.data_dir, dataset):
-            batches = pipelines.evaluation_batches(
-                self.data_dir, dataset, split, num_images, num_images
-            )
-            return next(batches.as_numpy_iterator())
+        [batch] = self.batches(dataset, num_images, num_images)
+        return batch
 
     def evaluate(
         self,

@@ -4,13 +4,12 @@ import functools
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from iodine import inference, traversal_page, traversals
+from iodine import traversal_page, traversals
 from iodine.errors import UserError
 from iodine.inference import Decomposition
 from iodine.model import Iodine
-from iodine.reproduction import workloads
+from iodine.reproduction import decompositions, workloads
 from iodine.reproduction.artifact import Artifact, Findings
 from iodine.reproduction.context import Context
 from iodine.reproduction.table1 import NOT_RUN
@@ -38,9 +37,7 @@ def _trainings(budget: Budget) -> list[Training]:
 def _infer(context: Context) -> _Inferred:
     [run] = context.runs.values()
     images = context.scenes(run.config.data.dataset, _RANKING_SCENES)["image"]
-    infer = tf.function(inference.decompose_iterations, autograph=False)
-    last = infer(run.model, tf.constant(images), context.seed)[-1]
-    result = Decomposition(*(np.asarray(field) for field in last))
+    result = decompositions.decompose(run, images, context.seed)[-1]
     kl = traversals.latent_kl(run.model, result)
     of_objects = kl[traversals.object_slots(result.masks)]
     kl_of_objects = of_objects if len(of_objects) else kl.reshape(-1, kl.shape[-1])

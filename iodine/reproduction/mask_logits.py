@@ -9,9 +9,8 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
-from iodine import metrics, plots
+from iodine import inference, metrics, plots
 from iodine.model import Iodine
-from iodine.noise import draw_noise
 from iodine.reproduction import decompositions
 from iodine.reproduction.artifact import Artifact, Findings
 from iodine.reproduction.context import Context
@@ -26,11 +25,7 @@ def last_masks(model: Iodine, images: np.ndarray, seed: int) -> tuple[np.ndarray
 
     The latent samples are those of `inference.decompose_iterations` with this seed.
     """
-    config = model.config
-    num_decodings = config.num_iterations + config.refine_after_last
-    noise = draw_noise((seed, 0), num_decodings, 1, config.num_slots, config.latent_size)
-    noise = tf.repeat(noise, len(images), axis=1)
-    mixture = model(tf.constant(images), noise=noise)[-1].mixture
+    mixture = inference.iterate(model, tf.constant(images), seed)[-1].mixture
     return mixture.masks.numpy(), mixture.mask_logits.numpy()
 
 

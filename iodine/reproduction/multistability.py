@@ -13,7 +13,7 @@ from iodine.errors import UserError
 from iodine.inference import Decomposition
 from iodine.multistability import NoisyInference, Stimulus, Variant
 from iodine.multistability_plots import Example, multistability_figure
-from iodine.reproduction import workloads
+from iodine.reproduction import spread, workloads
 from iodine.reproduction.artifact import Artifact, Findings
 from iodine.reproduction.context import Context
 from iodine.reproduction.workloads import Budget, Training
@@ -133,7 +133,7 @@ def _study(experiment: _Experiment, scene: int, stimulus: Stimulus, heading: str
             "readings found": sum(variant.reading is not None for variant in found),
             "readings": len(stimulus.label_maps),
             "most slot orders": max(len(variant.orders) for variant in found),
-            "share of the background in one slot": _json(background[1].mean()),
+            "share of the background in one slot": spread.json_list(background[1].mean()),
         },
         "decompositions": [_row(scene, *x, num_runs) for x in enumerate(found, 1)],
         "runs": _run_records(result, stimulus, found, experiment.seed),
@@ -143,8 +143,8 @@ def _study(experiment: _Experiment, scene: int, stimulus: Stimulus, heading: str
             "projected": "posterior means of all slots one after another; the axes are fitted to "
             "those of all runs after the last iteration",
             "variance shares": plane.variance_shares.tolist(),
-            "points": _json(plane(latents[-1])),
-            "paths": [_json(plane(latents[:, example.run])) for example in examples],
+            "points": spread.json_list(plane(latents[-1])),
+            "paths": [spread.json_list(plane(latents[:, example.run])) for example in examples],
         },
     }
     drawn = (heading, stimulus, result, examples, found, plane, latents, background)
@@ -223,9 +223,9 @@ def _run_records(
             "decomposition": number_of[run],
             "best reading": int(np.argmax(scores[run])) + 1,
             "fg_ari": float(np.max(scores[run])),
-            "elbo": _json(result.elbo[run]),
+            "elbo": spread.json_list(result.elbo[run]),
             "background slot": int(background[run]) + 1,
-            "background share": _json(shares[run]),
+            "background share": spread.json_list(shares[run]),
         }
         for run in range(len(scores))
     ]
@@ -259,12 +259,6 @@ def _comparison(summaries: Sequence[dict[str, Any]], many: dict[str, Any]) -> st
             "invalid segmentation",
         ]
     )
-
-
-def _json(values: np.ndarray) -> Any:
-    """Numbers, or nested lists of them, with None for those that are not finite."""
-    values = np.asarray(values, np.float64)
-    return np.where(np.isfinite(values), values, None).tolist()
 
 
 FIGURE10 = Artifact(

@@ -80,6 +80,7 @@ def json_number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def json_list(values: np.ndarray) -> list[float | None]:
-    """The same for an array [T]."""
-    return [json_number(value) for value in values]
+def json_list(values: np.ndarray) -> list:
+    """The same for an array, as nested lists."""
+    values = np.asarray(values, np.float64)
+    return np.where(np.isfinite(values), values, None).tolist()
