@@ -4,6 +4,9 @@ Three pieces of four blocks each lie on a black ground without overlapping (they
 told otherwise), each in one of six colours, anywhere wholly inside the image and not aligned to the
 blocks. A variant of ours has up to five pieces.
 
+Pieces look as in the released file: every block of 5 x 5 pixels is bevelled, lit from above. Blocks of
+another size are flat.
+
 The paper counts 17 pieces "counting rotations", but there are 19 fixed tetrominoes and the released
 file's ids run to 19. Which two never occur is not known, so all 19 are drawn here.
 """
@@ -47,6 +50,19 @@ COLORS = {
 }
 NUM_PIECES = 3
 
+# Brightness of a block's pixels in the released file, in every channel that its colour has.
+BEVEL = np.array(
+    [
+        (191, 255, 255, 255, 223),
+        (127, 159, 159, 159, 191),
+        (127, 159, 159, 159, 191),
+        (127, 159, 159, 159, 191),
+        (95, 63, 63, 63, 127),
+    ],
+    np.uint8,
+)
+BEVEL.setflags(write=False)
+
 _COLOR_VALUES = tuple(COLORS.values())
 # Side of an image in blocks that holds any so many pieces, found in less than 1,000 draws.
 _MIN_BLOCKS = {1: 4, 2: 6, 3: 7, 4: 8, 5: 8}
@@ -56,6 +72,13 @@ def shape_mask(shape_id: int, block_size: int) -> np.ndarray:
     """The piece's pixels inside its bounding box, bool `[h, w]`, by the id of `SHAPES`."""
     rows = [[char == "#" for char in row] for row in SHAPES[shape_id].split("/")]
     return np.kron(np.array(rows), np.ones((block_size, block_size), bool)).astype(bool)
+
+
+def block_levels(block_size: int) -> np.ndarray:
+    """Brightness of the pixels of one block, uint8 `[block_size, block_size]`."""
+    if block_size == len(BEVEL):
+        return BEVEL
+    return np.full((block_size, block_size), 255, np.uint8)
 
 
 def generate_scene(
@@ -83,8 +106,8 @@ def generate_scene(
       num_pieces: least and greatest number of pieces, all equally frequent; 1 to 5.
 
     Returns:
-      With L one more than the greatest number of pieces: `image` uint8 `[H, W, 3]`, every channel
-      0 or 255; `label_map` uint8 `[H, W]`, 0 the background and from 1 on the pieces; `visibility`
+      With L one more than the greatest number of pieces: `image` uint8 `[H, W, 3]`, drawn
+      with `block_levels`; `label_map` uint8 `[H, W]`, 0 the background and from 1 on the pieces; `visibility`
       float32 `[L]`, 0 for pieces that are not there; `factors` of `[L, ...]`: `x` (top row) and
       `y` (left column) of the bounding box in pixels, float32; `shape` int32, an id of `SHAPES`;
       `color` float32 `[L, 3]` in {0, 1}. Factors of the background and of absent pieces are 0.
@@ -103,7 +126,7 @@ def generate_scene(
     colors = [_COLOR_VALUES[below(len(_COLOR_VALUES), numbers)] for _ in range(count)]
     pieces = [_piece(shape_id, image_size, block_size) for shape_id in shape_ids]
     corners = _corners(pieces, image_size, may_touch, numbers)
-    return _render(image_size, 1 + most, shape_ids, colors, pieces, corners)
+    return _render(image_size, block_size, 1 + most, shape_ids, colors, pieces, corners)
 
 
 @functools.cache
@@ -147,16 +170,22 @@ def _grown(bits: int, stride: int) -> int:
     return bits | bits << 1 | bits >> 1 | bits << stride | bits >> stride
 
 
-def _render(image_size, num_entities, shape_ids, colors, pieces, corners):
+def _render(image_size, block_size, num_entities, shape_ids, colors, pieces, corners):
     label_map = np.zeros((image_size, image_size), np.uint8)
+    image = np.zeros((image_size, image_size, 3), np.uint8)
     for entity, ((mask, _), (row, column)) in enumerate(zip(pieces, corners, strict=True), 1):
         height, width = mask.shape
-        label_map[row : row + height, column : column + width][mask] = entity
+        place = slice(row, row + height), slice(column, column + width)
+        label_map[place][mask] = entity
+        blocks = height // block_size, width // block_size
+        levels = np.tile(block_levels(block_size), blocks)[..., np.newaxis]  # [h, w, 1]
+        color = np.array(colors[entity - 1], np.uint8) // 255  # 0 or 1 in each channel
+        image[place][mask] = (levels * color)[mask]
     absent = [0] * (num_entities - 1 - len(pieces))
     palette = np.array([(0, 0, 0), *colors, *[(0, 0, 0) for _ in absent]], np.uint8)
     positions = np.array([(0, 0), *corners, *[(0, 0) for _ in absent]], np.float32)
     return {
-        "image": palette[label_map],
+        "image": image,
         "label_map": label_map,
         "visibility": np.array([1, *[1] * len(pieces), *absent], np.float32),
         "factors": {

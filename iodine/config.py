@@ -15,8 +15,9 @@ from iodine.errors import UserError
 class DecoderConfig:
     """The decoder g(z): latent to RGB means and mask logit, appendix C.1 to C.3."""
 
-    # "broadcast" (Watters et al., 2019), or "deconv": the table in C.1 with channels=(64,)*5 and
-    # kernel_size=5; the last of its channels has stride 1, the others upsample.
+    # "broadcast" (Watters et al., 2019); "deconv": the table in C.1 with channels=(64,)*5 and
+    # kernel_size=5; the last of its channels has stride 1, the others upsample; "coarse": a
+    # broadcast to a grid `upsampling` times as coarse as the image, which the last layer refines.
     kind: str = "broadcast"
     channels: tuple[int, ...] = (64, 64, 64, 64)  # hidden layers; a linear layer of 4 follows
     kernel_size: int = 3
@@ -25,6 +26,8 @@ class DecoderConfig:
     constant_input: float | None = None  # appended to z as one more channel
     mask_first: bool = False  # channel order: mask, RGB instead of RGB, mask
     mlp_sizes: tuple[int, ...] = (512, 512)  # "deconv" only; the image decides the last one
+    upsampling: int = 3  # "coarse" only: pixels a side of a grid cell
+    last_kernel_size: int = 0  # "coarse" only: of the linear layer; 0: kernel_size
     fast_first_layer: bool = True  # exact shortcut for the spatially constant input
 
 
@@ -81,14 +84,13 @@ class ModelConfig:
     """Section 2 and Algorithm 1."""
 
     num_slots: int = 7
-    num_iterations: int = 5
+    num_iterations: int = 5  # T, the number of refinements: decodings are t = 0 .. T
     latent_size: int = 64
     scale_map: str = "softplus"  # raw parameter to sigma: "softplus" or "sqrt_softplus"
     prior: str = "standard_normal"  # or "posterior_at_zero": the posterior of raw parameters 0
     initial_posterior: str = "prior"  # lambda(1) starts at: "prior" N(0, 1), or "glorot_uniform"
     likelihood: str = "normal"  # or "logistic"
     likelihood_scale: float = 0.1  # sigma of the Normal, scale of the Logistic
-    refine_after_last: bool = False  # T refinements and T + 1 decodes, not T - 1 and T
     precision: str = "float32"  # of the convolutions: "float32" or "bfloat16"; all else is float32
     recompute: bool = False  # each iteration anew in the backward pass: less memory, more time
     decoder: DecoderConfig = DecoderConfig()
@@ -99,7 +101,9 @@ class ModelConfig:
 class ObjectiveConfig:
     """Eq. 4 and the schedules of its two halves."""
 
-    iteration_weights: str = "linear"  # t/T (Eq. 4); "linspace": 0..1; "uniform"; "last"
+    # > 0: only the last so many refinements are differentiated, and only the losses from there on
+    # count, at their usual weights t / T; what comes before is inference alone. 0: all of them.
+    backpropagated_refinements: int = 0
     kl_weight: float = 1.0
     kl_weight_start: float = 0.0  # 0: constant, else moves to kl_weight over anneal_steps
     likelihood_scale_start: float = 0.0  # 0: constant, else moves to model.likelihood_scale

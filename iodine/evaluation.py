@@ -19,10 +19,10 @@ _RESAMPLES = 2_000
 
 
 class _BatchOutputs(NamedTuple):
-    labels: tf.Tensor  # [T, B, H, W], the slot of the largest mask
-    reconstructions: tf.Tensor  # [T, B, H, W, 3]
-    neg_log_likelihood: tf.Tensor  # [T, B]
-    kl: tf.Tensor  # [T, B], summed over slots
+    labels: tf.Tensor  # [T + 1, B, H, W], the slot of the largest mask
+    reconstructions: tf.Tensor  # [T + 1, B, H, W, 3]
+    neg_log_likelihood: tf.Tensor  # [T + 1, B]
+    kl: tf.Tensor  # [T + 1, B], summed over slots
 
 
 class Evaluator:
@@ -50,7 +50,7 @@ class Evaluator:
                 `mask` [B, L, H, W].
 
         Returns:
-            By the names in `METRICS`, float64 [T, N]: each iteration and image. `kl` and the
+            By the names in `METRICS`, float64 [T + 1, N]: each decoding, t = 0 to T, and image. `kl` and the
             likelihood terms are in nats an image, the KL at its full weight. Without masks the
             figures of the segmentation are left out.
         """
@@ -134,10 +134,10 @@ def divergence(values: dict[str, np.ndarray]) -> str | None:
     is_bad = ~np.isfinite(values["neg_elbo"])
     if not is_bad.any():
         return None
-    first = int(np.argmax(is_bad.any(axis=1))) + 1
+    first = int(np.argmax(is_bad.any(axis=1)))
     return (
         f"the ELBO of {int(is_bad.any(axis=0).sum())} of {is_bad.shape[1]} images is not finite, "
-        f"from iteration {first} of {is_bad.shape[0]} on"
+        f"from iteration {first} of {is_bad.shape[0] - 1} on"
     )
 
 

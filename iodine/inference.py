@@ -42,7 +42,7 @@ def iterate(
 ) -> list[Iteration]:
     """Runs the model with the same noise for every image; see `decompose_iterations`."""
     num_slots = num_slots or model.config.num_slots
-    num_decodings = _num_decodings(model, num_iterations)
+    num_decodings = (num_iterations or model.config.num_iterations) + 1
     noise = draw_noise((seed, 0), num_decodings, 1, num_slots, model.config.latent_size)
     noise = tf.repeat(noise, tf.shape(images)[0], axis=1)
     return model(images, num_slots, num_iterations, noise)
@@ -67,16 +67,11 @@ def iterate_by_example(
         num_iterations: T; the model's by default.
     """
     num_slots = num_slots or model.config.num_slots
-    num_decodings = _num_decodings(model, num_iterations)
+    num_decodings = (num_iterations or model.config.num_iterations) + 1
     noise = draw_noise_by_example(
         seed, examples, num_decodings, num_slots, model.config.latent_size
     )
     return model(images, num_slots, num_iterations, noise)
-
-
-def _num_decodings(model: Iodine, num_iterations: int | None) -> int:
-    config = model.config
-    return (num_iterations or config.num_iterations) + config.refine_after_last
 
 
 def decompose_iterations(
@@ -97,7 +92,7 @@ def decompose_iterations(
         num_iterations: T; the model's by default.
 
     Returns:
-        One `Decomposition` for each decoding.
+        One `Decomposition` for each decoding, t = 0 (before any refinement) to T.
 
     Raises:
         UserError: for images of a wrong shape or type.

@@ -20,7 +20,7 @@ PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 
 
 class Iteration(NamedTuple):
-    """What Algorithm 1 knows after decoding in iteration t."""
+    """What Algorithm 1 knows when it has decoded after t refinements."""
 
     parameters: tf.Tensor  # lambda, [B, K, 2 Z]
     posterior: tfd.Normal  # q(z | x), batch shape [B, K, Z]
@@ -31,15 +31,15 @@ class Iteration(NamedTuple):
 
 
 class Iodine(snt.Module):
-    """The model of section 2. Its weights depend neither on K nor on T.
-
-    Attributes:
-        num_replicas: how many calls like this one share a batch equally; matters only where the
-            inputs are gradients of the batch's mean (`gradient_of_batch_mean`).
-    """
+    """The model of section 2. Its weights depend neither on K nor on T."""
 
     def __init__(
-        self, config: ModelConfig, image_size: int, kl_weight: float = 1.0, name: str = "iodine"
+        self,
+        config: ModelConfig,
+        image_size: int,
+        kl_weight: float = 1.0,
+        train_batch_size: int = 1,
+        name: str = "iodine",
     ):
         """Builds for square RGB images of `image_size` pixels a side.
 
@@ -48,6 +48,9 @@ class Iodine(snt.Module):
             image_size: H = W.
             kl_weight: weight of the KL in the loss whose gradients are refinement inputs, at the
                 end of training; 1 is the paper's ELBO.
+            train_batch_size: of the whole batch that is trained on, on all replicas together. Where
+                the inputs are gradients of the batch's mean (`gradient_of_batch_mean`), every
+                image's are divided by it, whatever batch the image comes in later.
             name: of the module.
 
         Raises:
@@ -55,7 +58,9 @@ class Iodine(snt.Module):
         """
         super().__init__(name=name)
         self.kl_weight = kl_weight
-        self.num_replicas = 1
+        self._gradient_share = 1.0
+        if config.refinement.gradient_of_batch_mean:
+            self._gradient_share = 1 / train_batch_size
         if config.scale_map not in distributions.SCALE_MAPS:
             known = ", ".join(distributions.SCALE_MAPS)
             raise UserError(f"unknown scale_map {config.scale_map!r}; known: {known}")
@@ -84,36 +89,38 @@ class Iodine(snt.Module):
         noise: tf.Tensor | None = None,
         likelihood_scale: tf.Tensor | float | None = None,
         kl_weight: tf.Tensor | float | None = None,
+        backpropagated: int = 0,
     ) -> list[Iteration]:
         """Runs Algorithm 1.
 
         Args:
             images: float32 [B, H, W, 3] in [0, 1].
             num_slots: K; the configuration's by default.
-            num_iterations: T; the configuration's by default.
-            noise: standard normal [N, B, K, Z], one for each decoding: N = T, or T + 1 with
-                `refine_after_last`. By default the noise of seed 0, the same for every image.
+            num_iterations: T, the number of refinements; the configuration's by default.
+            noise: standard normal [T + 1, B, K, Z], one for each decoding. By default the noise of
+                seed 0, the same for every image.
             likelihood_scale: sigma of Eq. 1; the configuration's by default.
             kl_weight: weight of the KL in the inner loss; that of the end of training by default.
+            backpropagated: if more than 0, gradients of the result pass through the last so many
+                refinements only; what comes before counts as constant.
 
         Returns:
-            One `Iteration` for each decoding.
+            One `Iteration` for each decoding, t = 0 (before any refinement) to T.
 
         Raises:
             UserError: for images or noise of another shape, fewer than two slots, or no iteration.
         """
         num_slots = self.config.num_slots if num_slots is None else num_slots
-        num_decodings = self.config.num_iterations if num_iterations is None else num_iterations
+        num_iterations = self.config.num_iterations if num_iterations is None else num_iterations
         if num_slots < 2:
             raise UserError(f"num_slots is {num_slots}; a mixture needs at least 2")
-        if num_decodings < 1:
-            raise UserError(f"num_iterations is {num_decodings}; at least 1 is needed")
-        num_decodings += self.config.refine_after_last
+        if num_iterations < 1:
+            raise UserError(f"num_iterations is {num_iterations}; at least 1 is needed")
         self._check_images(images)
-        self._check_noise(noise, [num_decodings, images.shape[0], num_slots])
+        self._check_noise(noise, [num_iterations + 1, images.shape[0], num_slots])
         batch = tf.shape(images)[0]
         if noise is None:
-            noise = draw_noise((0, 0), num_decodings, 1, num_slots, self.config.latent_size)
+            noise = draw_noise((0, 0), num_iterations + 1, 1, num_slots, self.config.latent_size)
             noise = tf.repeat(noise, batch, axis=1)
         scale = self.config.likelihood_scale if likelihood_scale is None else likelihood_scale
         kl_weight = self.kl_weight if kl_weight is None else kl_weight
@@ -124,9 +131,11 @@ class Iodine(snt.Module):
             self._create_variables()
             refine = self._recomputing(refine, scale)
         iterations = []
-        for t in range(num_decodings - 1):
+        for t in range(num_iterations):
             iteration, parameters, state = refine(parameters, state, noise[t])
             iterations.append(iteration)
+            if backpropagated and t < num_iterations - backpropagated:
+                parameters, state = tf.nest.map_structure(tf.stop_gradient, (parameters, state))
         last, _, _ = self._decode(images, parameters, noise[-1], scale, kl_weight, False)
         return [*iterations, last]
 
@@ -161,11 +170,11 @@ class Iodine(snt.Module):
             mixture = iteration.mixture
             decoded = (iteration.z, mixture.means, mixture.mask_logits)
             losses = (iteration.neg_log_likelihood, iteration.kl)
-            return *decoded, *losses, parameters, *(state or ())
+            return *decoded, *losses, parameters, *state
 
         def refine_and_forget(parameters, state, noise):
             z, means, mask_logits, neg_log_likelihood, kl, refined, *state = tensors_of(
-                parameters, noise, *(state or ())
+                parameters, noise, *state
             )
             posterior = distributions.posterior(parameters, self.config.scale_map)
             mixture = SpatialMixture(means, mask_logits, scale, self.config.likelihood)
@@ -175,7 +184,7 @@ class Iodine(snt.Module):
         return refine_and_forget
 
     def _pack_state(self, state):
-        return snt.LSTMState(*state) if state else None
+        return snt.LSTMState(*state) if state else ()
 
     def _decode(self, images, parameters, noise, scale, kl_weight, with_gradients):
         """Sample, decode, likelihood, loss; and the loss's gradients by mu and lambda."""
@@ -195,9 +204,7 @@ class Iodine(snt.Module):
         iteration = Iteration(parameters, posterior, z, mixture, neg_log_likelihood, kl)
         if not with_gradients:
             return iteration, terms, None
-        share = 1.0
-        if self.config.refinement.gradient_of_batch_mean:
-            share = 1 / tf.cast(self.num_replicas * tf.shape(images)[0], kl.dtype)
+        share = self._gradient_share
         kl_gradient = kl_weight * tf.ones_like(kl)
         by_means, by_logits, kl_gradient = (share * x for x in (by_means, by_logits, kl_gradient))
         by_posterior = None

@@ -67,7 +67,7 @@ def iterations_figure(image: np.ndarray, results: Sequence[Decomposition]) -> Fi
         results: one decomposition an iteration; the image is the first of their batch.
     """
     rows = [_decomposition_row(image, result, 0) for result in results]
-    labels = [f"t = {t}" for t in range(1, len(rows) + 1)]
+    labels = [f"t = {t}" for t in range(len(rows))]
     return _slots_grid(rows, ["image", "reconstruction", "segmentation"], labels)
 
 

@@ -54,8 +54,8 @@ class RefinementNetwork(snt.Module):
         self.update = snt.Linear(output_size, name="update")
 
     def initial_state(self, batch_size: tf.Tensor | int):
-        """h(1) = 0 of Algorithm 1 for B * K rows; None without LSTM."""
-        return self.lstm.initial_state(batch_size) if self.lstm else None
+        """h(1) = 0 of Algorithm 1 for B * K rows; () without LSTM."""
+        return self.lstm.initial_state(batch_size) if self.lstm else ()
 
     def __call__(self, inputs: RefinementInputs, state, num_slots: int):
         """Returns the update of lambda [B * K, 2 Z] and the next state, float32.

@@ -61,7 +61,7 @@ class Summaries:
             tf.summary.scalar("train/gradient_norm", metrics.gradient_norm)
             tf.summary.scalar("train/images_per_second", images_per_second)
             for name in ("neg_elbo", "neg_log_likelihood", "kl"):
-                for t, value in enumerate(np.asarray(getattr(metrics, name)), start=1):
+                for t, value in enumerate(np.asarray(getattr(metrics, name))):
                     tf.summary.scalar(f"train_{name}/iteration_{t}", value)
             tf.summary.scalar("schedule/learning_rate", learning_rate)
             tf.summary.scalar(
@@ -70,11 +70,11 @@ class Summaries:
             tf.summary.scalar("schedule/kl_weight", schedules.kl_weight(self._config, step))
 
     def write_validation(self, step: int, means: dict[str, np.ndarray]) -> None:
-        """Means over the validation images, [T] by metric."""
+        """Means over the validation images, [T + 1] by metric."""
         with self._writing(step):
             for name, values in means.items():
                 tf.summary.scalar(f"validation/{name}", values[-1])
-                for t, value in enumerate(values, start=1):
+                for t, value in enumerate(values):
                     tf.summary.scalar(f"validation_{name}/iteration_{t}", value)
 
     def write_rollback(self, step: int, count: int) -> None:

@@ -18,9 +18,9 @@ class StepMetrics(NamedTuple):
     """What a step reports: means over the global batch, in nats an image."""
 
     loss: tf.Tensor  # [], Eq. 4, without the factor regressor's
-    neg_elbo: tf.Tensor  # [T]
-    neg_log_likelihood: tf.Tensor  # [T]
-    kl: tf.Tensor  # [T]
+    neg_elbo: tf.Tensor  # [T + 1]
+    neg_log_likelihood: tf.Tensor  # [T + 1]
+    kl: tf.Tensor  # [T + 1]
     mse: tf.Tensor  # [], of the last iteration
     factor_loss: tf.Tensor  # [], of the factor regressor; 0 without one
     gradient_norm: tf.Tensor  # [], global norm before clipping
@@ -69,13 +69,10 @@ class Trainer:
                 epsilon=config.train.adam_epsilon,
             )
             self.optimizer.build(self.variables)
-        self.model.num_replicas = replicas
         self.reset_averages()
         self._num_iterations = config.train.num_iterations or config.model.num_iterations
-        self._num_decodings = self._num_iterations + config.model.refine_after_last
-        self._weights = objective.iteration_weights(
-            config.objective.iteration_weights, self._num_decodings
-        )
+        self._backpropagated = config.objective.backpropagated_refinements
+        self._weights = objective.iteration_weights(self._num_iterations, self._backpropagated)
         self._gradients = tf.function(
             self._loss_and_gradients, autograph=False, jit_compile=config.train.xla or None
         )
@@ -173,6 +170,7 @@ class Trainer:
                 noise=noise,
                 likelihood_scale=schedules.likelihood_scale(self.config, step),
                 kl_weight=kl_weight,
+                backpropagated=self._backpropagated,
             )
             loss = objective.loss(iterations, self._weights, kl_weight)
             last = iterations[-1]
@@ -200,7 +198,7 @@ class Trainer:
         config = self.config
         noise = draw_noise(
             tf.stack([config.train.seed, step]),
-            self._num_decodings,
+            self._num_iterations + 1,
             config.train.batch_size,
             config.model.num_slots,
             config.model.latent_size,
@@ -219,9 +217,9 @@ class Trainer:
 
 def build_model(config: Config) -> Iodine:
     """The configuration's model with all its variables created."""
-    model = Iodine(config.model, config.data.image_size, config.objective.kl_weight)
     side = config.data.image_size
-    model(tf.zeros([1, side, side, 3]), num_iterations=2)
+    model = Iodine(config.model, side, config.objective.kl_weight, config.train.batch_size)
+    model(tf.zeros([1, side, side, 3]), num_iterations=1)
     return model
 
 
@@ -238,7 +236,7 @@ def build_regressor(config: Config) -> FactorRegressor | None:
 def first_bad_term(metrics: StepMetrics) -> str | None:
     """Names the first term that is not finite, or returns None."""
     for name in ("neg_log_likelihood", "kl"):
-        for t, value in enumerate(np.asarray(getattr(metrics, name)), start=1):
+        for t, value in enumerate(np.asarray(getattr(metrics, name))):
             if not np.isfinite(value):
                 return f"{name} of iteration {t} is {value}"
     for name in ("loss", "factor_loss", "gradient_norm"):

@@ -43,14 +43,19 @@ def step_operations(config: Config, model: Iodine) -> list[tf.Operation]:
     """
     side = config.data.image_size
     num_iterations = config.train.num_iterations or config.model.num_iterations
-    num_decodings = num_iterations + config.model.refine_after_last
     batch = config.train.batch_size
-    noise_shape = [num_decodings, batch, config.model.num_slots, config.model.latent_size]
-    weights = objective.iteration_weights(config.objective.iteration_weights, num_decodings)
+    noise_shape = [num_iterations + 1, batch, config.model.num_slots, config.model.latent_size]
+    backpropagated = config.objective.backpropagated_refinements
+    weights = objective.iteration_weights(num_iterations, backpropagated)
 
     def loss_and_gradients(images, noise):
         with tf.GradientTape() as tape:
-            iterations = model(images, num_iterations=num_iterations, noise=noise)
+            iterations = model(
+                images,
+                num_iterations=num_iterations,
+                noise=noise,
+                backpropagated=backpropagated,
+            )
             loss = objective.loss(iterations, weights, config.objective.kl_weight).total
         return loss, tape.gradient(
             loss, model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO

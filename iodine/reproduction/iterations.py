@@ -1,8 +1,4 @@
-"""Figure 8: models trained with different numbers of iterations, run for many more.
-
-An iteration is a refinement here, as in the released code. In our presets T counts decodings, of
-which the first comes before any refinement: T = 1 would train nothing that refines.
-"""
+"""Figure 8: models trained with different numbers of iterations, run for many more."""
 
 from typing import Any
 
@@ -31,7 +27,7 @@ def _trainings(budget: Budget) -> list[Training]:
         budget.training(
             f"T = {number}",
             workloads.CLEVR6,
-            {"train.num_iterations": number + 1},
+            {"train.num_iterations": number},
             short=True,
             stand_in=True,
         )
@@ -59,14 +55,12 @@ def _make(context: Context) -> Findings:
 
 
 def trained_with(run: Run) -> int:
-    """The number of refinements of a run's training."""
-    num_iterations = run.config.train.num_iterations or run.config.model.num_iterations
-    return num_iterations - (not run.config.model.refine_after_last)
+    """T of a run's training."""
+    return run.config.train.num_iterations or run.config.model.num_iterations
 
 
-def _refined(context: Context, run: Run, num_refinements: int) -> dict[str, np.ndarray]:
+def _refined(context: Context, run: Run, num_iterations: int) -> dict[str, np.ndarray]:
     """`Context.evaluate` after each refinement, [T, N]."""
-    num_iterations = num_refinements + (not run.config.model.refine_after_last)
     values = context.evaluate(run, num_iterations=num_iterations, may_diverge=True)
     return {name: array[1:] for name, array in values.items()}
 

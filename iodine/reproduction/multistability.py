@@ -79,7 +79,6 @@ class _Experiment:
 
     noisy: NoisyInference
     num_iterations: int  # of what is shown
-    last: int  # its place among the decodings
     num_runs: int
     seed: int
 
@@ -91,7 +90,6 @@ class _Experiment:
         return cls(
             noisy=NoisyInference(model, _LONGER * num_iterations, context.seed),
             num_iterations=num_iterations,
-            last=num_iterations + model.config.refine_after_last - 1,
             num_runs=context.budget.choose(smoke=8, cpu=100, paper=100),
             seed=context.seed,
         )
@@ -112,7 +110,7 @@ class _Study(NamedTuple):
 
 
 def _study(experiment: _Experiment, scene: int, stimulus: Stimulus, heading: str) -> _Study:
-    num_runs, last = experiment.num_runs, experiment.last
+    num_runs, last = experiment.num_runs, experiment.num_iterations
     longer = experiment.infer([stimulus], num_runs)
     iterations = longer[: last + 1]
     result = iterations[-1]
@@ -174,7 +172,7 @@ def _many_stimuli(experiment: _Experiment, shown: Sequence[Stimulus]) -> dict[st
     # Other noise than that of the runs shown, which would else favour the scene chosen by these.
     iterations = experiment.infer(shown, _RUNS_A_STIMULUS, first=experiment.num_runs)
     curve = _valid_shares(iterations, shown)
-    own = iterations[experiment.last]
+    own = iterations[experiment.num_iterations]
     readings = [
         sum(variant.reading is not None for variant in multistability.variants(masks, stimulus))
         for masks, stimulus in zip(np.split(own.masks, len(shown)), shown, strict=True)
@@ -183,7 +181,7 @@ def _many_stimuli(experiment: _Experiment, shown: Sequence[Stimulus]) -> dict[st
         "stimuli": len(shown),
         "runs each": _RUNS_A_STIMULUS,
         "first noise": [experiment.seed, experiment.num_runs],
-        "valid share": curve[experiment.last],
+        "valid share": curve[experiment.num_iterations],
         "valid share by iteration": curve,
         "valid share of each": _validity(own, shown).mean(axis=1).tolist(),
         "readings found of each": readings,
