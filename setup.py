@@ -4,12 +4,13 @@ import setuptools
 
 setuptools.setup(
     packages=[
-        "iodine",
-        "iodine.benchmarks",
+        *setuptools.find_packages(include=["iodine", "iodine.*"]),
         "iodine.datasets",
         "iodine.launch",
-        "iodine.reproduction",
     ],
     package_dir={"iodine": "iodine", "iodine.datasets": "datasets", "iodine.launch": "launch"},
-    package_data={"iodine": ["*.html", "pretrained/*/*", "pretrained/*/checkpoints/*"]},
+    package_data={
+        "iodine": ["pretrained/*/*", "pretrained/*/checkpoints/*"],
+        "iodine.figures": ["*.html"],
+    },
 )

@@ -1,8 +1,9 @@
 """Ambiguous stimuli of the Tetrominoes kind: section 4.4 and Figure 10 of the paper.
 
 Twelve connected blocks of one colour on black that can be taken apart into three tetrominoes in
-exactly three ways, all of them equally valid readings. Nothing but the arrangement tells pieces
-apart, so an edge between pieces never shows.
+exactly three ways, all of them equally valid readings. Every block looks the same, those of 5 x 5
+pixels bevelled like the others of `tetromino_generator`: the edges of blocks show, but where one
+piece ends and another begins never does. Nothing but the arrangement tells pieces apart.
 """
 
 import functools
@@ -11,7 +12,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from iodine.datasets.random_streams import below, raw_numbers
-from iodine.datasets.tetromino_generator import COLORS, NUM_PIECES, SHAPES, shape_mask
+from iodine.datasets.tetromino_generator import (
+    COLORS,
+    NUM_PIECES,
+    SHAPES,
+    draw_pieces,
+    shape_mask,
+)
 
 NUM_READINGS = 3
 
@@ -83,13 +90,13 @@ def reading_label_maps(readings: np.ndarray, image_size: int, block_size: int) -
     Returns:
       uint8 `[3, H, W]`, 0 the background. The ids 1 to 3 of different readings are unrelated.
     """
-    label_maps = np.zeros((NUM_READINGS, image_size, image_size), np.uint8)
-    for entity, reading in np.ndindex(NUM_PIECES, NUM_READINGS):
-        shape_id, row, column = readings[1 + entity, reading]
-        mask = shape_mask(int(shape_id), block_size)
-        window = label_maps[reading, row : row + mask.shape[0], column : column + mask.shape[1]]
-        window[mask] = 1 + entity
-    return label_maps
+    pieces = readings[1:]
+    any_color = [_CANONICAL_COLOR] * NUM_PIECES
+    drawn = [
+        draw_pieces(pieces[:, i, 0], pieces[:, i, 1:], any_color, image_size, block_size)
+        for i in range(NUM_READINGS)
+    ]
+    return np.stack([label_map for _, label_map in drawn])
 
 
 def tilings(cells: int) -> list[Reading]:
@@ -179,10 +186,11 @@ def _with_first(first: Reading, readings: list[Reading]) -> list[Reading]:
 
 
 def _scene(table: np.ndarray, color: tuple[int, ...], image_size: int, block_size: int):
-    label_map = reading_label_maps(table, image_size, block_size)[0]
-    palette = np.array([(0, 0, 0), *[color] * NUM_PIECES], np.uint8)
+    shape_ids, corners = table[1:, 0, 0], table[1:, 0, 1:]
+    palette = np.array([(0, 0, 0), *[color] * NUM_PIECES])
+    image, label_map = draw_pieces(shape_ids, corners, palette[1:], image_size, block_size)
     return {
-        "image": palette[label_map],
+        "image": image,
         "label_map": label_map,
         "visibility": np.ones(1 + NUM_PIECES, np.float32),
         "factors": {

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from iodine import pictures
+from iodine.datasets import pictures
 from iodine.datasets.scene_builder import Scene
 from iodine.datasets.shards import SPLITS
 from iodine.datasets.sourced_builder import SourcedBuilder, SourcedConfig

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import tensorflow_datasets as tfds
 from etils import epath
 
-from iodine import pictures
+from iodine.datasets import pictures
 from iodine.datasets.scene_builder import Scene
 from iodine.datasets.sourced_builder import SourcedBuilder, SourcedConfig
 from iodine.errors import UserError

@@ -10,14 +10,15 @@ import pathlib
 
 from absl import flags
 
-from iodine import checks, runs, training
 from iodine.benchmarks import figure, report, sweep
 from iodine.benchmarks.clock import Seconds
 from iodine.benchmarks.subject import synthetic_batches, variant
-from iodine.config import Config, override
+from iodine.config import Config, checks, override
 from iodine.datasets import pipelines
 from iodine.errors import UserError
 from iodine.launch import app, configuration
+from iodine.training import run_folder as runs
+from iodine.training import trainer as training
 
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Images a step; short for --config.train.batch_size.", lower_bound=1

@@ -9,14 +9,12 @@ from typing import Any
 from absl import flags
 from ml_collections import config_flags
 
-from iodine import presets
 from iodine.config import Config, flatten, override
+from iodine.errors import UserError
+from iodine.models import registry
 
-_FIELDS = tuple(flatten(Config()))
-_HELP = "Overrides a field of the preset, as in --config.model.num_slots=11. Fields: " + ", ".join(
-    _FIELDS
-)
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)")
+_PRESET = re.compile(r"--?preset(?:=(.*))?")
 
 
 def define() -> None:
@@ -24,22 +22,28 @@ def define() -> None:
     flags.DEFINE_string(
         "preset",
         None,
-        f"Which configuration to start from: {', '.join(sorted(presets.PRESETS))}.",
+        f"Which configuration to start from: {', '.join(registry.preset_names())}.",
         required=True,
     )
 
 
 def define_overrides(argv: Sequence[str]) -> None:
-    """Defines a flag for every field that the command line overrides.
+    """Defines a flag for every field of the preset's model that the command line overrides.
 
     Raises:
-        flags.Error: for a field that does not exist.
+        flags.Error: for a field that does not exist, or only for other models.
     """
+    config = _starting_point(argv)
+    fields = tuple(flatten(config))
     for argument in argv[1:]:
         if found := _OVERRIDE.match(argument):
-            _check_field(found[1])
+            _check_field(found[1], fields, config.model.kind)
+    explanation = (
+        "Overrides a field of the preset, as in --config.model.num_slots=11. Fields: "
+        + ", ".join(fields)
+    )
     config_flags.DEFINE_config_dataclass(
-        "config", _mutable_twin(Config()), _HELP, sys_argv=list(argv)
+        "config", _mutable_twin(config), explanation, sys_argv=list(argv)
     )
 
 
@@ -50,17 +54,34 @@ def from_flags() -> Config:
         UserError: for an unknown preset.
     """
     overrides = config_flags.get_override_values(flags.FLAGS["config"])
-    return override(presets.preset(flags.FLAGS.preset), overrides)
+    return override(registry.preset(flags.FLAGS.preset), overrides)
 
 
-def _check_field(name: str) -> None:
-    if name in _FIELDS:
+def _starting_point(argv: Sequence[str]) -> Config:
+    """The preset that the command line names; any one if it names none, which is told later."""
+    name = None
+    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+        if found := _PRESET.fullmatch(argument):
+            name = following if found[1] is None else found[1]
+    try:
+        return registry.preset(name)
+    except UserError:
+        return registry.preset(registry.preset_names()[0])
+
+
+def _check_field(name: str, fields: Sequence[str], kind: str) -> None:
+    if name in fields:
         return
-    inner = [field for field in _FIELDS if field.startswith(f"{name}.")]
+    inner = [field for field in fields if field.startswith(f"{name}.")]
     if inner:
         known = ", ".join(inner)
         raise flags.Error(f"config.{name} is a section of the configuration; its fields: {known}")
-    close = difflib.get_close_matches(name, _FIELDS, n=1)
+    owners = [k for k in registry.kinds() if name in registry.model_fields(k)]
+    if owners:
+        raise flags.Error(
+            f"config.{name} is a field of the model {', '.join(owners)}; the preset's is {kind}"
+        )
+    close = difflib.get_close_matches(name, fields, n=1)
     hint = f"; did you mean config.{close[0]}" if close else ""
     raise flags.Error(f"unknown configuration field config.{name}{hint}")
 

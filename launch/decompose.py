@@ -11,12 +11,14 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from iodine import checkpoints, inference, plots
 from iodine.config import Config
 from iodine.datasets import pipelines
+from iodine.datasets.pictures import read_picture
 from iodine.errors import UserError
+from iodine.evaluation import inference
+from iodine.figures import decompositions as plots
 from iodine.launch import app
-from iodine.pictures import read_picture
+from iodine.training import checkpoints
 
 _RUN = flags.DEFINE_string(
     "run", None, "Folder of a run, or pretrained:NAME for weights of the package.", required=True
@@ -58,7 +60,7 @@ def main() -> None:
     config, model = checkpoints.load_model(_RUN.value, _CHECKPOINT.value)
     folder = pathlib.Path(_OUTPUT.value)
     if _IMAGE.value:
-        images = read_images(_IMAGE.value, model.image_size)
+        images = read_images(_IMAGE.value, model.spec.image_shape[0])
         check_overwrites_none(_IMAGE.value, folder, list(images))
         chunks = in_chunks(images)
     else:

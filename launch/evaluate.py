@@ -7,11 +7,13 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from iodine import checkpoints, evaluation, runs
 from iodine.datasets import pipelines
 from iodine.errors import UserError
+from iodine.evaluation import evaluator as evaluation
 from iodine.launch import app
 from iodine.progress import track
+from iodine.training import checkpoints
+from iodine.training import run_folder as runs
 
 _RUN = flags.DEFINE_string(
     "run", None, "Folder of a run, or pretrained:NAME for weights of the package.", required=True

@@ -4,9 +4,9 @@ import pathlib
 
 from absl import flags
 
-from iodine import checkpoints
-from iodine import export as export_lib
 from iodine.launch import app
+from iodine.serving import saved_model as export_lib
+from iodine.training import checkpoints
 
 _RUN = flags.DEFINE_string(
     "run", None, "Folder of a run, or pretrained:NAME for weights of the package.", required=True
@@ -44,7 +44,7 @@ def main() -> None:
         print(f"weights written; use them with --run={_OUTPUT.value}")
         return
     export_lib.export(model, _OUTPUT.value, _SEED.value, _NUM_SLOTS.value, _NUM_ITERATIONS.value)
-    side = model.image_size
+    side = model.spec.image_shape[0]
     print(
         f"written to {_OUTPUT.value}; use it with "
         f'tf.saved_model.load("{_OUTPUT.value}").signatures["serving_default"](image=...), '

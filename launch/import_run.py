@@ -5,13 +5,15 @@ import shutil
 
 from absl import flags
 
-from iodine import checks, released_checkpoints, runs
-from iodine.checkpoints import TrainingCheckpoints
-from iodine.download import RELEASED_CHECKPOINTS_URL, fetch_zip
+from iodine.config import checks
 from iodine.errors import UserError
 from iodine.launch import app, configuration
-from iodine.strategy import choose_strategy
-from iodine.training import Trainer
+from iodine.models.iodine import released_checkpoints
+from iodine.serving.download import RELEASED_CHECKPOINTS_URL, fetch_zip
+from iodine.training import run_folder as runs
+from iodine.training.checkpoints import TrainingCheckpoints
+from iodine.training.devices.strategy import choose_strategy
+from iodine.training.trainer import Trainer
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",

@@ -11,8 +11,8 @@ from absl import flags
 
 from iodine.errors import UserError
 from iodine.launch import app, training_jobs
-from iodine.reproduction import catalogue, listing, providing, workloads, writing
-from iodine.reproduction.artifact import Artifact
+from iodine.reproduction.framework import catalogue, listing, providing, workloads, writing
+from iodine.reproduction.framework.artifact import Artifact
 
 _ARTIFACT = flags.DEFINE_list(
     "artifact", [], "Names as --list has them, separated by commas; or all."

@@ -5,7 +5,7 @@ from absl import flags
 from iodine.config import override
 from iodine.launch import app, configuration
 from iodine.launch.training_run import train
-from iodine.strategy import NAMES
+from iodine.training.devices.strategy import NAMES
 
 _RUN = flags.DEFINE_string(
     "run", None, "Folder of the run; training goes on from its checkpoints.", required=True

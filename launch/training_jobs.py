@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from iodine import config as config_lib
-from iodine import presets
 from iodine.config import Config
+from iodine.config import schema as config_lib
 from iodine.errors import UserError, first_line
 from iodine.launch.training_run import train
+from iodine.models import registry
 
 _WAIT = 300.0  # seconds, for other machines, of which there are none here
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -98,7 +98,7 @@ def _start(
 
 
 def _override_flags(config: Config) -> list[str]:
-    usual = config_lib.flatten(presets.preset(config.preset))
+    usual = config_lib.flatten(registry.preset(config.preset))
     values = config_lib.flatten(config)
     return [f"--config.{name}={v}" for name, v in values.items() if v != usual[name]]
 

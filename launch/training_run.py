@@ -3,14 +3,14 @@
 import os
 import pathlib
 
-from iodine import cluster as cluster_lib
-from iodine import training
 from iodine.config import Config
 from iodine.datasets import pipelines
 from iodine.errors import UserError
-from iodine.loop import TrainingData, TrainingLoop
-from iodine.strategy import choose_strategy
-from iodine.workers import Workers
+from iodine.training import trainer as training
+from iodine.training.devices import cluster as cluster_lib
+from iodine.training.devices.strategy import choose_strategy
+from iodine.training.devices.workers import Workers
+from iodine.training.loop import TrainingData, TrainingLoop
 
 NUM_VALIDATION_IMAGES = 320
 

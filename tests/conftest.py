@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
 @pytest.fixture(scope="session")
 def program():
     """Runs a program within this process: `program("train", "--run=...")` gives an `Outcome`."""
-    from iodine import training
+    from iodine.training import trainer as training
 
     def call(name: str, *arguments: str) -> Outcome:
         out, err = io.StringIO(), io.StringIO()

@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from iodine import objective
-from iodine.config import Config
-from iodine.model import Iodine
+from iodine.training.trainer import Trainer
 
 _KINDS = {
     "Conv2D": "forward",
@@ -35,35 +33,21 @@ class Convolution(NamedTuple):
         return 2 * math.prod(self.output_shape[:3]) * math.prod(self.kernel_shape)
 
 
-def step_operations(config: Config, model: Iodine) -> list[tf.Operation]:
-    """The operations behind the loss and the gradients of one training step of that batch size.
+def step_operations(trainer: Trainer) -> list[tf.Operation]:
+    """The operations behind the loss and the gradients of one training step, without a regressor's.
 
     What is traced but leads to no result, such as the gradient of an input that is stopped, is
     left out: TensorFlow prunes it before it runs.
     """
-    side = config.data.image_size
-    num_iterations = config.train.num_iterations or config.model.num_iterations
-    batch = config.train.batch_size
-    noise_shape = [num_iterations + 1, batch, config.model.num_slots, config.model.latent_size]
-    backpropagated = config.objective.backpropagated_refinements
-    weights = objective.iteration_weights(num_iterations, backpropagated)
-
-    def loss_and_gradients(images, noise):
-        with tf.GradientTape() as tape:
-            iterations = model(
-                images,
-                num_iterations=num_iterations,
-                noise=noise,
-                backpropagated=backpropagated,
-            )
-            loss = objective.loss(iterations, weights, config.objective.kl_weight).total
-        return loss, tape.gradient(
-            loss, model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-
-    traced = tf.function(loss_and_gradients, autograph=False).get_concrete_function(
-        tf.TensorSpec([batch, side, side, 3]),
-        tf.TensorSpec(noise_shape),
+    batch, model = trainer.config.train.batch_size, trainer.model
+    noise = {
+        name: tf.TensorSpec([spec.num_draws, batch, *spec.shape])
+        for name, spec in trainer.noise_specs.items()
+    }
+    traced = tf.function(trainer.loss_and_gradients, autograph=False).get_concrete_function(
+        {"image": tf.TensorSpec([batch, *model.spec.image_shape])},
+        noise,
+        tf.TensorSpec([], tf.int32),
     )
     return _ancestors(traced.graph.outputs)
 

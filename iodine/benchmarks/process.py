@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from iodine import training
 from iodine.benchmarks.clock import Seconds
 from iodine.benchmarks.subject import Subject
-from iodine.config import Config, from_dict, to_dict
+from iodine.config import Config, to_dict
 from iodine.errors import UserError
+from iodine.models import registry
+from iodine.training import trainer as training
 
 _STATUS = pathlib.Path("/proc/self/status")
 
@@ -60,7 +61,7 @@ def _answer(request: str) -> ProcessMeasurement:
     values = json.loads(request)
     training.make_deterministic()
     start = _resident("VmRSS")
-    subject = Subject(from_dict(values["config"]))
+    subject = Subject(registry.read_config(values["config"]))
     seconds = [subject.time_step() for _ in range(values["repetitions"])]
     if tf.config.list_physical_devices("GPU"):
         return ProcessMeasurement(

@@ -56,7 +56,7 @@ def measure(
         JSON types; times in milliseconds, memory in MiB, arithmetic in units of 10^9.
     """
     subject = Subject(config)
-    operations = arithmetic.step_operations(config, subject.trainer.model)
+    operations = arithmetic.step_operations(subject.trainer)
     counts = arithmetic.convolutions(operations)
     timer = ConvolutionTimer(counts)
     subject.time_inference()  # traces

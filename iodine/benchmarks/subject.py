@@ -6,24 +6,17 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from iodine import strategy, training
 from iodine.benchmarks.clock import Seconds, timed
 from iodine.config import Config, override
 from iodine.errors import UserError
+from iodine.evaluation import inference
+from iodine.training.devices import strategy
+from iodine.training.trainer import Trainer
 
 # The fields that each variant changes.
 VARIANTS = {
     "default": {},
-    "plain": {
-        "model.decoder.fast_first_layer": False,
-        "model.refinement.fast_first_layer": False,
-        "model.refinement.fast_leave_one_out": False,
-    },
-    "plain_first_layers": {
-        "model.decoder.fast_first_layer": False,
-        "model.refinement.fast_first_layer": False,
-    },
-    "plain_leave_one_out": {"model.refinement.fast_leave_one_out": False},
+    "plain": {},  # see `Subject`
     "xla": {"train.xla": True},
     "bfloat16": {"model.precision": "bfloat16"},
     "recompute": {"model.recompute": True},
@@ -38,12 +31,17 @@ def variant(config: Config, name: str) -> Config:
     Raises:
         UserError: for an unknown variant.
     """
-    config = override(config, {"objective.factor_regression": ()})
+    config = override(config, {"train.factor_regression": ()})
     for part in name.split("+"):
         if part not in VARIANTS:
             raise UserError(f"unknown variant {part!r}; known: {', '.join(VARIANTS)}, joined by +")
         config = override(config, VARIANTS[part])
     return dataclasses.replace(config, preset=f"{config.preset}, {name}")
+
+
+def is_plain(config: Config) -> bool:
+    """Whether the variant "plain" is among those that `variant` joined."""
+    return "plain" in config.preset.rpartition(", ")[2].split("+")
 
 
 def synthetic_batches(config: Config, seed: int = 0) -> Iterator[dict[str, tf.Tensor]]:
@@ -60,9 +58,17 @@ class Subject:
     """Trains on and looks at one batch of random images."""
 
     def __init__(self, config: Config):
-        """Builds the model, traces its functions and runs each of them once."""
+        """Builds the model, traces its functions and runs each of them once.
+
+        The variant "plain" computes first layers without their exact shortcuts, by one convolution
+        of all channels.
+        """
         self.config = config
-        self.trainer = training.Trainer(config, strategy.choose_strategy("none"))
+        self.trainer = Trainer(config, strategy.choose_strategy("none"))
+        if is_plain(config):
+            for layer in self.trainer.model.submodules:
+                if hasattr(layer, "use_shortcut"):
+                    layer.use_shortcut = False
         side = config.data.image_size
         images = np.random.default_rng(0).uniform(size=(config.train.batch_size, side, side, 3))
         self._images = tf.constant(images, tf.float32)
@@ -88,4 +94,4 @@ class Subject:
         return waiting / (waiting + working)
 
     def _reconstruct(self, images: tf.Tensor) -> tf.Tensor:
-        return self.trainer.model(images)[-1].mixture.mean()
+        return inference.infer(self.trainer.model, images)[-1].reconstruction

@@ -6,8 +6,8 @@ import tensorflow_datasets as tfds
 from scipy import ndimage, stats
 from sklearn.metrics import adjusted_rand_score
 
-from iodine import metrics
 from iodine.datasets import pipelines, preparation, shapes_generator
+from iodine.evaluation import ari as metrics
 
 SETTINGS = {"num_train": 4, "num_validation": 2, "num_test": 12, "seed": 3}
 

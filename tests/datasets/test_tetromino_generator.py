@@ -85,10 +85,25 @@ def test_number_of_pieces_is_uniform_and_the_rest_is_absent():
     assert stats.chisquare(np.bincount(counts, minlength=6)[3:]).pvalue > 0.001
 
 
-@pytest.mark.parametrize(("pieces", "side"), [(3, 6), (5, 7)])
-def test_an_image_too_small_for_the_pieces_is_refused(pieces, side):
+@pytest.mark.parametrize(
+    ("pieces", "may_touch", "side"),
+    [(3, True, 6), (3, False, 6), (4, True, 6), (4, False, 7), (5, True, 6), (5, False, 7)],
+)
+def test_an_image_too_small_for_the_pieces_is_refused(pieces, may_touch, side):
     with pytest.raises(ValueError, match=f"cannot hold {pieces} pieces of blocks of 1"):
-        generator.generate_scene(0, "train", 0, side, 1, num_pieces=(3, pieces))
+        generator.generate_scene(0, "train", 0, side, 1, may_touch, (3, pieces))
+    generator.generate_scene(0, "train", 0, side + 1, 1, may_touch, (3, pieces))
+
+
+def test_five_pieces_fit_into_seven_blocks_where_they_may_touch():
+    """As many in the size of the paper's images, whose number is drawn before anything else."""
+    counts = np.zeros(6, int)
+    for index in range(120):
+        scene = generator.generate_scene(5, "test", index, num_pieces=(3, 5))
+        counts[int(scene["label_map"].max())] += 1
+        areas = np.bincount(scene["label_map"].ravel())
+        assert areas[1:].tolist() == [100] * int(scene["visibility"][1:].sum())
+    assert stats.chisquare(counts[3:]).pvalue > 0.001
 
 
 def test_mask_is_the_stored_shape_at_the_stored_corner(sized_scenes):
@@ -104,11 +119,12 @@ def test_mask_is_the_stored_shape_at_the_stored_corner(sized_scenes):
 
 
 def test_pixels_have_the_stored_colour(sized_scenes):
+    """In which levels: `test_tetromino_look.py`."""
     scenes, _, _ = sized_scenes
     allowed = {tuple(np.array(color) / 255) for color in generator.COLORS.values()}
     for scene in scenes:
         color = scene["factors"]["color"]
-        np.testing.assert_array_equal(scene["image"], 255 * color[scene["label_map"]])
+        np.testing.assert_array_equal(scene["image"] > 0, color[scene["label_map"]] > 0)
         assert set(map(tuple, color[1:].tolist())) <= allowed
 
 

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from iodine import checkpoints
 from iodine.datasets import pipelines
 from iodine.errors import UserError
-from iodine.presets import preset
+from iodine.models.iodine.presets import preset
+from iodine.training import checkpoints
 
 DATASET = "tetrominoes/generated_small"
 

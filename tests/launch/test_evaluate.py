@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 from sklearn.metrics import adjusted_rand_score, jaccard_score
 
-from iodine import checkpoints
 from iodine.datasets import pipelines, preparation
-from iodine.noise import draw_noise
+from iodine.models.parts.noise import draw_noise
+from iodine.training import checkpoints
 
 DATASET = "tetrominoes/generated_small"
 METRICS = (

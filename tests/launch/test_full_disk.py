@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from iodine import checkpoints, summaries
+from iodine.training import checkpoints, summaries
 
 
 @pytest.fixture

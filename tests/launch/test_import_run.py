@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from iodine import checkpoints, download, released_checkpoints
 from iodine.datasets import preparation
-from iodine.training import Trainer
+from iodine.models.iodine import released_checkpoints
+from iodine.serving import download
+from iodine.training import checkpoints
+from iodine.training.trainer import Trainer
 
 SIZES = {"num_train": 6, "num_validation": 2, "num_test": 2}
 DECODER_WEIGHTS = "pixel_decoder/broadcast_conv/conv_net_2d/conv_2d_0/w"

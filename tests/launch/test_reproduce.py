@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from iodine import checkpoints
 from iodine.datasets import mnist_files, pipelines, preparation
-from iodine.evaluation import Evaluator
-from iodine.reproduction import catalogue
+from iodine.evaluation.evaluator import Evaluator
+from iodine.reproduction.framework import catalogue
+from iodine.training import checkpoints
 
 
 def write_mnist(folder):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from iodine import checkpoint_folder
 from iodine.errors import UserError
+from iodine.training import checkpoint_folder
 
 WEIGHTS_ONLY = "holds weights only, not the state of a training, so there is nothing to go on with"
 
@@ -90,9 +90,10 @@ def test_run_of_version_0_1_0_goes_on(program, tiny_flags, tmp_path):
     # That version had no number of rollbacks, neither in its checkpoints nor in its configuration.
     reader = tf.train.load_checkpoint(str(run / "checkpoints/ckpt-10"))
     assert reader.get_tensor("rollbacks/.ATTRIBUTES/VARIABLE_VALUE") == 0
-    from iodine import checkpoints, runs
-    from iodine.strategy import choose_strategy
-    from iodine.training import Trainer
+    from iodine.training import checkpoints
+    from iodine.training import run_folder as runs
+    from iodine.training.devices.strategy import choose_strategy
+    from iodine.training.trainer import Trainer
 
     trainer = Trainer(runs.read_config(run), choose_strategy("none"))
     saver = checkpoints.TrainingCheckpoints(run, trainer)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from iodine import checkpoints
 from iodine.datasets import tetrominoes
 from iodine.datasets.tetromino_generator import generate_scene
 from iodine.errors import UserError
-from iodine.evaluation import Evaluator
+from iodine.evaluation.evaluator import Evaluator
+from iodine.training import checkpoints
 
 
 def test_shipped_weights_segment_scenes_of_another_seed():

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_file_loader
 
-from iodine import loop, reports
+from iodine.training import loop, reports
 
 PLAIN = (
     "--config.train.warmup_steps=0",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from iodine import schedules
 from iodine.config import Config, TrainConfig, override
 from iodine.errors import UserError
+from iodine.training import schedules
 
 STEPS = (0, 1, 9, 10, 50, 99, 100, 250)
 

@@ -5,10 +5,11 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_file_loader
 
-from iodine import presets, schedules, summaries
 from iodine.config import override
 from iodine.errors import UserError
-from iodine.training import StepMetrics, build_model
+from iodine.models.iodine import presets
+from iodine.training import schedules, summaries
+from iodine.training.trainer import StepMetrics, build_model
 
 CONFIG = override(
     presets.preset("tetrominoes"),

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from iodine import config as config_lib
-from iodine import objective, training
+from iodine.config import schema as config_lib
 from iodine.errors import UserError
-from iodine.noise import draw_noise
-from iodine.strategy import choose_strategy
+from iodine.models.iodine import objective
+from iodine.models.parts.noise import draw_noise
+from iodine.training import trainer as training
+from iodine.training.devices.strategy import choose_strategy
 
 BASE = config_lib.override(
     config_lib.Config(),

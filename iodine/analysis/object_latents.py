@@ -1,0 +1,136 @@
+"""Objects matched to slots by the overlap of their masks, and their latents over a data set.
+
+What section 4.2 of the paper looks at ("Information Content"): each true object goes with one z_k.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from iodine.errors import UserError
+from iodine.evaluation import inference
+from iodine.evaluation.ari import contingency
+from iodine.models.interface import SceneModel
+
+_NEEDED = ("mask", "visibility", "factors")
+
+
+class ObjectLatents(NamedTuple):
+    """A row for every object that is visible and has a pixel; never for the background."""
+
+    latents: np.ndarray  # float32 [N, Z], means of the posteriors
+    factors: dict[str, np.ndarray]  # by name, [N] or [N, dimensions]
+    image: np.ndarray  # int64 [N], index of the image among all that were seen
+    slot: np.ndarray  # int64 [N], in [0, K)
+    iou: np.ndarray  # float64 [N], as `match_slots` returns it
+
+
+def match_slots(true_masks: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each entity the slot whose mask overlaps it most, as for `factor_regression.py`.
+
+    Args:
+        true_masks: one-hot [B, L, H, W]; a pixel whose column is all zero is not counted.
+        masks: predicted [B, K, H, W] in [0, 1], summing to 1 over K.
+
+    Returns:
+        The slots, int64 [B, L], and float64 [B, L] in [0, 1]: the intersection over union of the
+        entity with that slot's segment, the pixels where its mask is the largest. Several entities
+        may have one slot; an entity without pixels has slot 0 and 0.
+    """
+    slots = np.einsum("blhw,bkhw->blk", true_masks, masks, optimize=True).argmax(axis=2)
+    table = contingency(true_masks, masks.argmax(axis=1), masks.shape[1])  # [B, L, K]
+    union = table.sum(axis=2, keepdims=True) + table.sum(axis=1, keepdims=True) - table
+    iou = table / np.maximum(union, 1)
+    return slots, np.take_along_axis(iou, slots[..., np.newaxis], axis=2)[..., 0]
+
+
+def collect(
+    model: SceneModel,
+    batches: Iterable[dict[str, Any]],
+    num_slots: int | None = None,
+    num_iterations: int | None = None,
+    seed: int = 0,
+) -> ObjectLatents:
+    """Decomposes all images and keeps the latents of their objects after the last iteration.
+
+    Args:
+        model: a trained model.
+        batches: dictionaries with `image` [B, H, W, 3] float32 in [0, 1], `mask` [B, L, H, W],
+            `visibility` [B, L] and `factors`, a dict of [B, L, ...], entity 0 the background.
+        num_slots: K; the model's by default.
+        num_iterations: T; the model's by default.
+        seed: the noise of image i depends on (seed, i), as for `evaluation.Evaluator`.
+
+    Raises:
+        UserError: for batches without masks or factors, or without any object.
+    """
+
+    def infer(images: tf.Tensor, examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        last = inference.infer_by_example(model, images, examples, seed, num_slots, num_iterations)[
+            -1
+        ]
+        return last.latents, last.masks  # [B, K, Z], [B, K, H, W]
+
+    infer = tf.function(infer, autograph=False, reduce_retracing=True)
+    parts, num_seen = [], 0
+    for batch in batches:
+        _require_ground_truth(batch)
+        images = tf.convert_to_tensor(batch["image"])
+        latents, masks = infer(images, tf.range(num_seen, num_seen + len(images)))
+        parts.append(_objects_of_batch(batch, latents.numpy(), masks.numpy(), num_seen))
+        num_seen += len(images)
+    if not sum(len(part.image) for part in parts):
+        raise UserError(f"none of the {num_seen} images has a visible object; give other data")
+    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+
+
+def matching_rate(latents: ObjectLatents, threshold: float = 0.5) -> float:
+    """The share of objects, in [0, 1], that have a slot of their own which fits them.
+
+    Args:
+        latents: of at least one object.
+        threshold: an object fits if its `iou` is larger.
+    """
+    places = np.stack([latents.image, latents.slot], axis=1)
+    _, place, counts = np.unique(places, axis=0, return_inverse=True, return_counts=True)
+    is_alone = counts[place.reshape(-1)] == 1
+    return float(np.mean(is_alone & (latents.iou > threshold)))
+
+
+def require_finite(latents: np.ndarray) -> None:
+    """Raises UserError if some of the latents [N, Z] are not numbers, as after a divergence."""
+    is_bad = ~np.isfinite(latents).all(axis=1)
+    if is_bad.any():
+        raise UserError(
+            f"the latents of {is_bad.sum()} of {len(latents)} objects are not finite; train "
+            "longer, or use fewer iterations"
+        )
+
+
+def _require_ground_truth(batch: dict[str, Any]) -> None:
+    missing = [name for name in _NEEDED if not len(batch.get(name, ()))]
+    if missing:
+        raise UserError(
+            f"the data have no {' and no '.join(missing)}, which matching objects to slots needs; "
+            "use a data set that has true masks and factors"
+        )
+
+
+def _objects_of_batch(
+    batch: dict[str, Any], latents: np.ndarray, masks: np.ndarray, first_image: int
+) -> ObjectLatents:
+    true_masks = np.asarray(batch["mask"])
+    slots, iou = match_slots(true_masks, masks)
+    is_object = (np.asarray(batch["visibility"]) > 0) & true_masks.any(axis=(2, 3))  # [B, L]
+    is_object[:, 0] = False
+    image, entity = np.nonzero(is_object)
+    slot = slots[image, entity]
+    return ObjectLatents(
+        latents=latents[image, slot],
+        factors={name: np.asarray(v)[image, entity] for name, v in batch["factors"].items()},
+        image=first_image + image,
+        slot=slot,
+        iou=iou[image, entity],
+    )

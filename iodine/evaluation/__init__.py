@@ -1,0 +1,1 @@
+"""Running trained models over data, and the figures of merit."""

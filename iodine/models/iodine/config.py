@@ -1,0 +1,111 @@
+"""What IODINE can be told: section 2, Algorithm 1 and appendix C of the paper, as fields.
+
+Everything that differs between the paper, the released code and our own presets is a field here;
+`presets.py` beside this file holds the values.
+"""
+
+import dataclasses
+from typing import ClassVar
+
+from iodine.errors import UserError
+from iodine.models.parts.decoders import DecoderConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class RefinementConfig:
+    """The refinement network f(a, h), appendix C."""
+
+    MAY_BE_ZERO: ClassVar = ("constant_input", "lstm_size", "mask_posterior_epsilon")
+
+    channels: tuple[int, ...] = (64, 64, 64, 64)
+    kernel_size: int = 3
+    stride: int = 2
+    mlp_sizes: tuple[int, ...] = (256,)
+    mlp_final_activation: bool = True  # ELU after the last MLP layer
+    lstm_size: int = 256  # 0: no recurrence
+    image_inputs: tuple[str, ...] = (
+        "image",
+        "means",
+        "mask",
+        "mask_logits",
+        "mask_posterior",
+        "means_gradient",
+        "mask_gradient",
+        "likelihood",
+        "leave_one_out_likelihood",
+        "coordinates",
+    )
+    flat_inputs: tuple[str, ...] = ("posterior", "posterior_gradient")
+    layer_norm: tuple[str, ...] = (
+        "means_gradient",
+        "mask_gradient",
+        "likelihood",
+        "leave_one_out_likelihood",
+        "posterior_gradient",
+    )
+    stop_gradient: tuple[str, ...] = (
+        "means_gradient",
+        "mask_gradient",
+        "likelihood",
+        "leave_one_out_likelihood",
+        "posterior_gradient",
+    )
+    coordinates: str = "linear"
+    cosine_frequencies: int = 3
+    constant_input: float = 0.5  # value of the inputs "constant" and "flat_constant"
+    log_likelihoods: bool = False  # feed log-likelihoods instead of likelihoods
+    mask_gradient_of_logits: bool = False  # gradient by the logits instead of the masks
+    mask_posterior_epsilon: float = 0.0  # added to the denominator
+    gradient_of_batch_mean: bool = False  # gradients of the mean over the batch, not of each image
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveConfig:
+    """Eq. 4 and the schedules of its two halves."""
+
+    MAY_BE_ZERO: ClassVar = (
+        *("anneal_steps", "backpropagated_refinements", "kl_weight", "kl_weight_start"),
+        "likelihood_scale_start",
+    )
+
+    # > 0: only the last so many refinements are differentiated, and only the losses from there on
+    # count, at their usual weights t / T; what comes before is inference alone. 0: all of them.
+    backpropagated_refinements: int = 0
+    kl_weight: float = 1.0
+    kl_weight_start: float = 0.0  # 0: constant, else moves to kl_weight over anneal_steps
+    likelihood_scale_start: float = 0.0  # 0: constant, else moves to model.likelihood_scale
+    anneal_steps: int = 0
+
+    def check(self) -> None:
+        """Raises UserError for a schedule that cannot be followed."""
+        if any((self.kl_weight_start, self.likelihood_scale_start)) and not self.anneal_steps:
+            raise UserError(
+                "config.model.objective.anneal_steps is 0, but a start value is given; set both"
+            )
+        if self.kl_weight_start and not self.kl_weight:
+            raise UserError(
+                "config.model.objective.kl_weight is 0; annealing is geometric and needs more"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class IodineConfig:
+    """Section 2 and Algorithm 1."""
+
+    MAY_BE_ZERO: ClassVar = ("min_scale",)
+
+    kind: str = "iodine"
+    num_slots: int = 7
+    num_iterations: int = 5  # T, the number of refinements: decodings are t = 0 .. T
+    latent_size: int = 64
+    scale_map: str = "softplus"  # raw parameter to sigma: "softplus" or "sqrt_softplus"
+    min_scale: float = 1e-5  # floor of sigma: a smaller one makes the KL infinite; 0: none
+    prior: str = "standard_normal"  # or "posterior_at_zero": the posterior of raw parameters 0
+    initial_posterior: str = "prior"  # lambda(1) starts at: "prior" N(0, 1), or "glorot_uniform"
+    likelihood: str = "normal"  # or "logistic"
+    likelihood_scale: float = 0.1  # sigma of the Normal, scale of the Logistic
+    precision: str = "float32"  # of the convolutions: "float32" or "bfloat16"; all else is float32
+    recompute: bool = False  # each iteration anew in the backward pass: less memory, more time
+    decoder: DecoderConfig = dataclasses.field(default_factory=DecoderConfig)
+    refinement: RefinementConfig = RefinementConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()

@@ -1,0 +1,120 @@
+"""All models by the name that `config.model.kind` gives them, and all presets."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from iodine.config import Config, checks, flatten, from_dict
+from iodine.errors import UserError
+from iodine.models.interface import SceneModel
+from iodine.models.iodine import older_configs
+from iodine.models.iodine import presets as iodine_presets
+from iodine.models.iodine.config import IodineConfig
+from iodine.models.iodine.model import Iodine
+
+# (its section of the configuration, [H, W, C], train.batch_size) -> model
+Constructor = Callable[[Any, tuple[int, int, int], int], SceneModel]
+
+
+class _Entry(NamedTuple):
+    config_class: type
+    constructor: Constructor
+    presets: Mapping[str, Callable[[], Config]]
+
+
+_ENTRIES: dict[str, _Entry] = {}
+
+
+def register(
+    kind: str,
+    config_class: type,
+    constructor: Constructor,
+    presets: Mapping[str, Callable[[], Config]],
+) -> None:
+    """Makes a model known to all programs.
+
+    Args:
+        kind: its name; the default of `config_class.kind`.
+        config_class: frozen dataclass of its own fields, all with defaults. Of a field that is 0
+            where something is off, the name is listed in the class attribute `MAY_BE_ZERO`; a
+            method `check` may raise UserError for fields that do not go together.
+        constructor: builds it.
+        presets: its named configurations.
+    """
+    _ENTRIES[kind] = _Entry(config_class, constructor, dict(presets))
+
+
+def kinds() -> list[str]:
+    """The names of all models."""
+    return list(_ENTRIES)
+
+
+def model_fields(kind: str) -> list[str]:
+    """The dotted names of a model's own fields, as in "model.num_slots"."""
+    return [f"model.{name}" for name in flatten(_entry(kind).config_class())]
+
+
+def preset_names() -> list[str]:
+    """The names of all presets, sorted."""
+    return sorted(name for entry in _ENTRIES.values() for name in entry.presets)
+
+
+def preset(name: str) -> Config:
+    """The configuration of that name. Raises UserError for an unknown one, listing the known."""
+    for entry in _ENTRIES.values():
+        if name in entry.presets:
+            return entry.presets[name]()
+    raise UserError(f"unknown preset {name!r}{_did_you_mean(name, preset_names())}")
+
+
+def read_config(values: Mapping[str, Any]) -> Config:
+    """A configuration from nested dictionaries, as `config.to_dict` gives them; checked.
+
+    Those that versions up to 0.3 wrote are read as well.
+
+    Raises:
+        UserError: for an unknown model or field, or a value out of range.
+    """
+    if not isinstance(values, Mapping) or not isinstance(values.get("model"), Mapping):
+        raise UserError("there is no section 'model'")
+    if older_configs.is_older(values):
+        values = older_configs.upgrade(values)
+    config = from_dict(values, _entry(values["model"]["kind"]).config_class)
+    checks.check(config)
+    return config
+
+
+def build(config: Config) -> SceneModel:
+    """The configuration's model with all its variables created."""
+    side = config.data.image_size
+    entry = _entry(config.model.kind)
+    model = entry.constructor(config.model, (side, side, 3), config.train.batch_size)
+    slots, iterations = model.call_sizes(None, 1 if model.spec.free_iterations else None)
+    noise = {
+        name: tf.zeros([spec.num_draws, 1, *spec.shape])
+        for name, spec in model.noise(slots, iterations).items()
+    }
+    model.infer(tf.zeros([1, *model.spec.image_shape]), noise, slots, iterations)
+    return model
+
+
+def schedules(config: Config) -> dict[str, Any]:
+    """What changes while the configuration is trained: see `SceneModel.schedules`."""
+    return _entry(config.model.kind).constructor.schedules(config)
+
+
+def _entry(kind: str) -> _Entry:
+    if kind not in _ENTRIES:
+        raise UserError(f"unknown config.model.kind {kind!r}{_did_you_mean(kind, _ENTRIES)}")
+    return _ENTRIES[kind]
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"; did you mean {close[0]}" if close else ""
+    return f"{hint}; known: {', '.join(known)}"
+
+
+register("iodine", IodineConfig, Iodine, iodine_presets.PRESETS)

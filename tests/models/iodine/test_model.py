@@ -1,0 +1,444 @@
+"""Algorithm 1."""
+
+import numpy as np
+import pytest
+import scipy.special
+import tensorflow as tf
+from numpy_reference import (
+    central_difference,
+    component_log_prob,
+    conv_same,
+    elu,
+    layer_norm,
+    lstm,
+    neg_log_likelihood,
+    normal_kl,
+    softmax,
+    softplus,
+)
+from small_models import (
+    LATENT,
+    SIDE,
+    SLOTS,
+    build_model,
+    random_images,
+    random_noise,
+    small_config,
+)
+
+from iodine.config import Config, DataConfig, ObjectiveConfig
+from iodine.errors import UserError
+from iodine.models.iodine import objective
+from iodine.models.iodine.model import Iodine
+from iodine.models.parts.noise import draw_noise
+from iodine.training import trainer as training
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model(small_config())
+
+
+def outputs(iteration):
+    return {
+        "parameters": iteration.parameters,
+        "z": iteration.z,
+        "means": iteration.mixture.means,
+        "mask_logits": iteration.mixture.mask_logits,
+        "kl": iteration.kl,
+        "neg_log_likelihood": iteration.neg_log_likelihood,
+    }
+
+
+def assert_same(iteration, other, tolerance=1e-5, rows=slice(None), other_rows=slice(None)):
+    ours, theirs = outputs(iteration), outputs(other)
+    for name, value in ours.items():
+        a, b = value.numpy()[rows], theirs[name].numpy()[other_rows]
+        np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max(), err_msg=name)
+
+
+class NumpyIodine:
+    """The paper's model with one image and the weights of a small `Iodine`, in float64."""
+
+    def __init__(self, model, side):
+        self.model, self.side = model, side
+        x = np.linspace(-1, 1, side)
+        self.coordinates = np.stack(np.meshgrid(x, x), axis=-1)[np.newaxis]
+
+    def decode(self, z):
+        n, side = len(z), self.side
+        x = np.tile(z[:, np.newaxis, np.newaxis], (1, side, side, 1))
+        x = np.concatenate([x, np.repeat(self.coordinates, n, axis=0)], axis=-1)
+        decoder = self.model.decoder
+        for layer in [decoder.first, *decoder.hidden]:
+            x = elu(conv_same(x, layer.w.numpy(), layer.b.numpy()))
+        x = conv_same(x, decoder.last.w.numpy(), decoder.last.b.numpy())
+        return x[np.newaxis, ..., :3], x[np.newaxis, ..., 3]  # [1, K, H, W, 3], [1, K, H, W]
+
+    def loss(self, parameters, image, noise):
+        mean, scale = parameters[:, :LATENT], softplus(parameters[:, LATENT:])
+        means, logits = self.decode(mean + scale * noise)
+        sigma = self.model.config.likelihood_scale
+        nll = neg_log_likelihood(image, means, softmax(logits), sigma)[0]
+        kl = normal_kl(mean, scale).sum(axis=1)
+        return nll, kl, means, logits
+
+    def refine(self, parameters, image, noise, state):
+        """Lambda of the next iteration and the LSTM's state."""
+        sigma, slots = self.model.config.likelihood_scale, len(parameters)
+        _, _, means, logits = self.loss(parameters, image, noise)
+        masks = softmax(logits)
+        component = component_log_prob(image, means, sigma)
+        log_prob = scipy.special.logsumexp(component, b=masks, axis=1, keepdims=True)
+        others = [
+            scipy.special.logsumexp(
+                np.delete(component, k, 1), b=np.delete(masks, k, 1) / (1 - masks[:, [k]]), axis=1
+            )
+            for k in range(slots)
+        ]
+        responsibility = masks * np.exp(component - log_prob)
+        norms = {
+            name: lambda x, n=norm: layer_norm(x, n.scale.numpy(), n.offset.numpy())
+            for name, norm in self.model.inputs.layer_norms.items()
+        }
+        ones = np.ones([slots, self.side, self.side, 1])
+        channels = [
+            image * ones,
+            means[0],
+            masks[0][..., np.newaxis],
+            logits[0][..., np.newaxis],
+            np.exp(component - scipy.special.logsumexp(component, axis=1, keepdims=True))[0][
+                ..., np.newaxis
+            ],
+            norms["means_gradient"](
+                responsibility[0][..., np.newaxis] * (means[0] - image) / sigma**2
+            ),
+            norms["mask_gradient"](-np.exp(component - log_prob)[0][..., np.newaxis]),
+            norms["likelihood"](np.exp(log_prob)[0][..., np.newaxis]) * ones,
+            norms["leave_one_out_likelihood"](np.exp(others)[:, 0, ..., np.newaxis]),
+            self.coordinates * ones,
+        ]
+        x = np.concatenate(channels, axis=-1)
+        network = self.model.refinement
+        for layer in [network.first, *network.hidden]:
+            x = elu(conv_same(x, layer.w.numpy(), layer.b.numpy(), stride=2))
+        b, w = (v.numpy() for v in network.mlp.trainable_variables)
+        x = elu(x.mean(axis=(1, 2)) @ w + b)
+
+        def total(parameters):
+            nll, kl, _, _ = self.loss(parameters, image, noise)
+            return nll + kl.sum()
+
+        gradient = norms["posterior_gradient"](central_difference(total, parameters))
+        x = np.concatenate([x, parameters, gradient], axis=-1)
+        core = network.lstm
+        weights = (core.input_to_hidden.numpy(), core.hidden_to_hidden.numpy(), core.b.numpy())
+        state = lstm(x, *state, *weights)
+        update = state[0] @ network.update.w.numpy() + network.update.b.numpy()
+        return parameters + update, state
+
+
+def test_three_iterations_equal_numpy():
+    """Everything at once: order of the inputs, norms, strides, LSTM, additive update, losses."""
+    side = 5
+    model = build_model(small_config({"num_iterations": 4}), side)
+    images, noise = random_images(2, side), random_noise(4, 2)
+    iterations = model(images, noise=noise)
+    assert len(iterations) == 4
+    reference = NumpyIodine(model, side)
+    for b in range(2):
+        parameters = np.tile(model.initial_posterior.numpy().astype(np.float64), (SLOTS, 1))
+        state = (np.zeros([SLOTS, 6]), np.zeros([SLOTS, 6]))
+        image = images.numpy()[b : b + 1].astype(np.float64)
+        for t, iteration in enumerate(iterations):
+            actual = iteration.parameters.numpy()[b]
+            np.testing.assert_allclose(actual, parameters, atol=2e-4, err_msg=f"iteration {t}")
+            nll, kl, means, logits = reference.loss(parameters, image, noise.numpy()[t, b])
+            assert iteration.neg_log_likelihood.numpy()[b] == pytest.approx(nll, rel=1e-4)
+            np.testing.assert_allclose(iteration.kl.numpy()[b], kl, rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(iteration.mixture.means[b], means[0], atol=1e-3)
+            np.testing.assert_allclose(iteration.mixture.mask_logits[b], logits[0], atol=1e-3)
+            if t < 3:
+                parameters, state = reference.refine(
+                    parameters, image, noise.numpy()[t, b].astype(np.float64), state
+                )
+    moved = np.abs(iterations[3].parameters - iterations[0].parameters).max()
+    assert moved > 0.1
+
+
+@pytest.mark.parametrize(("slots", "decodings"), [(2, 2), (5, 4)])
+def test_slots_and_iterations_are_free_at_call_time_with_the_same_weights(model, slots, decodings):
+    config = small_config({"num_slots": slots, "num_iterations": decodings})
+    other = Iodine(config, SIDE)
+    images = random_images(2)
+    other(images)
+    for variable, value in zip(other.trainable_variables, model.trainable_variables, strict=True):
+        assert variable.shape == value.shape
+        variable.assign(value)
+    noise = random_noise(decodings, 2, slots)
+    count = len(model.variables)
+    at_call = model(images, num_slots=slots, num_iterations=decodings, noise=noise)
+    assert len(model.variables) == count
+    assert len(at_call) == decodings
+    assert at_call[0].mixture.means.shape == (2, slots, SIDE, SIDE, 3)
+    for ours, theirs in zip(at_call, other(images, noise=noise), strict=True):
+        assert_same(ours, theirs)
+
+
+def test_the_configurations_slots_and_iterations_are_the_default(model):
+    iterations = model(random_images(1))
+    assert len(iterations) == 3
+    assert iterations[0].z.shape == (1, SLOTS, LATENT)
+
+
+def test_permuting_the_noises_slots_permutes_the_outputs(model):
+    images, noise = random_images(2), random_noise(3, 2)
+    order = [2, 0, 1]
+    plain = model(images, noise=noise)
+    permuted = model(images, noise=tf.gather(noise, order, axis=2))
+    for ours, theirs in zip(permuted, plain, strict=True):
+        for name, value in outputs(theirs).items():
+            expected = value.numpy()
+            if name != "neg_log_likelihood":
+                expected = expected[:, order]
+            np.testing.assert_allclose(
+                outputs(ours)[name], expected, atol=1e-4 * np.abs(expected).max(), err_msg=name
+            )
+        np.testing.assert_allclose(ours.mixture.mean(), theirs.mixture.mean(), atol=1e-4)
+    slots = plain[-1].parameters.numpy()
+    assert np.abs(slots[:, order] - slots).max() > 0.01
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_first_iterations_do_not_change_when_there_are_more(model, given):
+    images = random_images(2)
+    noise = random_noise(5, 2) if given else None
+    few = model(images, num_iterations=2, noise=noise[:2] if given else None)
+    many = model(images, num_iterations=5, noise=noise)
+    assert (len(few), len(many)) == (2, 5)
+    for short, long in zip(few, many, strict=False):
+        assert_same(short, long, tolerance=1e-6)
+
+
+def test_an_images_result_does_not_depend_on_the_others(model):
+    images, noise = random_images(3), random_noise(3, 3)
+    together = model(images, noise=noise)
+    for b in range(3):
+        alone = model(images[b : b + 1], noise=noise[:, b : b + 1])
+        for ours, theirs in zip(together, alone, strict=True):
+            assert_same(ours, theirs, tolerance=1e-4, rows=slice(b, b + 1))
+
+
+def test_default_noise_is_seed_0_the_same_for_every_image(model):
+    image = random_images(1)
+    iterations = model(tf.repeat(image, 2, axis=0))
+    noise = draw_noise((0, 0), 3, 1, SLOTS, LATENT)
+    explicit = model(image, noise=noise)
+    for ours, theirs in zip(iterations, explicit, strict=True):
+        for row in (slice(0, 1), slice(1, 2)):
+            assert_same(ours, theirs, tolerance=1e-4, rows=row)
+
+
+def test_given_noise_is_every_examples_own(model):
+    images, noise = tf.repeat(random_images(1), 2, axis=0), random_noise(3, 2)
+    iteration = model(images, noise=noise)[0]
+    posterior = iteration.posterior
+    expected = posterior.mean() + posterior.stddev() * noise[0]
+    np.testing.assert_allclose(iteration.z, expected, atol=1e-6)
+    assert np.abs(iteration.z[0] - iteration.z[1]).max() > 0.1
+
+
+def test_refine_after_last_adds_one_decoding():
+    config = small_config({"refine_after_last": True})
+    model, images, noise = build_model(config), random_images(2), random_noise(4, 2)
+    iterations = model(images, noise=noise)
+    assert len(iterations) == 4
+    plain = build_model(small_config())
+    for variable, value in zip(plain.trainable_variables, model.trainable_variables, strict=True):
+        variable.assign(value)
+    for ours, theirs in zip(iterations, plain(images, noise=noise[:3]), strict=False):
+        assert_same(ours, theirs)
+    longer = plain(images, num_iterations=4, noise=noise)
+    assert_same(iterations[3], longer[3])
+    assert len(model(images, num_iterations=1, noise=noise[:2])) == 2
+
+
+def test_noise_of_another_shape_is_refused(model):
+    with pytest.raises(UserError, match=r"noise has the shape \(2, 2, 3, 4\), expected"):
+        model(random_images(2), num_iterations=3, noise=random_noise(2, 2))
+
+
+@pytest.mark.parametrize("arguments", [{"num_slots": 0}, {"num_slots": 1}, {"num_iterations": 0}])
+def test_too_few_slots_or_iterations_are_refused(model, arguments):
+    with pytest.raises(UserError, match=next(iter(arguments))):
+        model(random_images(2), **arguments)
+
+
+@pytest.mark.parametrize("scale_map", ["softplus", "sqrt_softplus"])
+def test_lambda_starts_at_the_standard_normal(scale_map):
+    iteration = Iodine(small_config({"scale_map": scale_map}), SIDE)(
+        random_images(2), num_iterations=1
+    )[0]
+    np.testing.assert_array_equal(iteration.posterior.mean(), np.zeros([2, SLOTS, LATENT]))
+    np.testing.assert_allclose(iteration.posterior.stddev(), 1, rtol=1e-6)
+    np.testing.assert_allclose(iteration.kl, 0, atol=1e-5)
+
+
+def test_glorot_start_is_within_its_limits_and_spread():
+    config = small_config({"initial_posterior": "glorot_uniform", "latent_size": 400})
+    values = Iodine(config, SIDE).initial_posterior.numpy()
+    limit = np.sqrt(6 / (800 + 800))
+    assert values.shape == (800,)
+    assert np.abs(values).max() <= limit
+    assert np.std(values) == pytest.approx(limit / np.sqrt(3), rel=0.1)
+
+
+def test_initial_lambdas_gradient_equals_finite_differences():
+    side = 5
+    model = build_model(small_config(), side)
+    images, noise = random_images(2, side), random_noise(1, 2)
+    with tf.GradientTape() as tape:
+        iterations = model(images, num_iterations=1, noise=noise)
+        total = objective.loss(iterations, objective.iteration_weights("linear", 1)).total
+    gradient = tape.gradient(total, model.initial_posterior)
+    reference = NumpyIodine(model, side)
+
+    def loss(initial):
+        parameters, values = np.tile(initial, (SLOTS, 1)), []
+        for image, eps in zip(images.numpy(), noise.numpy()[0], strict=True):
+            nll, kl, _, _ = reference.loss(parameters, image[np.newaxis].astype(np.float64), eps)
+            values.append(nll + kl.sum())
+        return np.mean(values)
+
+    expected = central_difference(loss, model.initial_posterior.numpy())
+    np.testing.assert_allclose(gradient, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_every_weight_receives_a_finite_gradient(model):
+    @tf.function
+    def gradients(images, noise):
+        with tf.GradientTape() as tape:
+            loss = objective.loss(
+                model(images, noise=noise), objective.iteration_weights("linear", 3)
+            )
+        return tape.gradient(loss.total, model.trainable_variables)
+
+    for variable, gradient in zip(
+        model.trainable_variables, gradients(random_images(2), random_noise(3, 2)), strict=True
+    ):
+        assert gradient is not None, variable.name
+        assert np.isfinite(gradient).all(), variable.name
+        assert np.abs(gradient).max() > 0, variable.name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decoder.fast_first_layer": False},
+        {"refinement.fast_first_layer": False},
+        {"refinement.fast_leave_one_out": False},
+        {"decoder.fast_first_layer": False, "refinement.fast_first_layer": False},
+    ],
+)
+def test_shortcuts_change_neither_outputs_nor_variables(model, changes):
+    plain = build_model(small_config(changes))
+    for variable, value in zip(plain.trainable_variables, model.trainable_variables, strict=True):
+        assert variable.shape == value.shape
+        variable.assign(value)
+    images, noise = random_images(2), random_noise(3, 2)
+    for ours, theirs in zip(plain(images, noise=noise), model(images, noise=noise), strict=True):
+        assert_same(ours, theirs, tolerance=1e-4)
+
+
+def test_likelihood_scale_can_be_given_at_call_time(model):
+    other = build_model(small_config({"likelihood_scale": 0.2}))
+    for variable, value in zip(other.trainable_variables, model.trainable_variables, strict=True):
+        variable.assign(value)
+    images, noise = random_images(2), random_noise(3, 2)
+    given = model(images, noise=noise, likelihood_scale=tf.constant(0.2))
+    for ours, theirs in zip(given, other(images, noise=noise), strict=True):
+        assert_same(ours, theirs)
+    plain = model(images, noise=noise)[0].neg_log_likelihood
+    assert np.abs(given[0].neg_log_likelihood - plain).min() > 1
+
+
+def test_kl_weight_acts_only_through_the_gradient_input(model):
+    images, noise = random_images(2), random_noise(3, 2)
+    one, none = model(images, noise=noise), model(images, noise=noise, kl_weight=0.0)
+    assert_same(one[0], none[0], tolerance=0)
+    assert np.abs(one[1].parameters - none[1].parameters).max() > 1e-4
+
+
+def test_a_trained_model_refines_with_the_kl_weight_that_it_was_trained_with():
+    config = Config(
+        model=small_config(),
+        data=DataConfig(image_size=SIDE),
+        objective=ObjectiveConfig(kl_weight=0.05),
+    )
+    model, images, noise = training.build_model(config), random_images(2), random_noise(3, 2)
+    explicit = model(images, noise=noise, kl_weight=0.05)
+    assert_same(model(images, noise=noise)[-1], explicit[-1], tolerance=0)
+    whole = model(images, noise=noise, kl_weight=1.0)
+    assert np.abs(whole[-1].parameters - explicit[-1].parameters).max() > 1e-6
+
+
+def test_mask_first_reads_the_first_channel_as_the_mask():
+    model = build_model(small_config({"decoder.mask_first": True}))
+    iteration = model(random_images(2), num_iterations=1, noise=random_noise(1, 2))[0]
+    decoded = model.decoder(tf.reshape(iteration.z, [-1, LATENT])).numpy()
+    decoded = decoded.reshape(2, SLOTS, SIDE, SIDE, 4)
+    np.testing.assert_allclose(iteration.mixture.mask_logits, decoded[..., 0], atol=1e-6)
+    np.testing.assert_allclose(iteration.mixture.means, decoded[..., 1:], atol=1e-6)
+
+
+def test_it_runs_with_the_deconv_decoder_and_without_lstm():
+    changes = {"decoder.kind": "deconv", "decoder.mlp_sizes": (9, 9), "refinement.lstm_size": 0}
+    model = build_model(small_config(changes))
+    iterations = model(random_images(2), noise=random_noise(3, 2))
+    assert iterations[-1].mixture.means.shape == (2, SLOTS, SIDE, SIDE, 3)
+    assert np.isfinite(iterations[-1].neg_log_likelihood).all()
+
+
+def test_unknown_batch_size_gives_the_same_numbers(model):
+    signature = tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32)
+    traced = tf.function(lambda x: model(x)[-1].parameters, input_signature=[signature])
+    for batch in (1, 3):
+        images = random_images(batch)
+        expected = model(images)[-1].parameters
+        np.testing.assert_allclose(traced(images), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (tf.TensorSpec([2, 9, 8, 3]), "images have the shape .2, 9, 8, 3., expected"),
+        (tf.TensorSpec([2, 8, 8, 1]), r"expected \[B, H, W, C\] = \[B, 8, 8, 3\]"),
+        (tf.TensorSpec([8, 8, 3]), "images have the shape .8, 8, 3."),
+        (tf.TensorSpec([2, 8, 8, 3], tf.uint8), "images are uint8, expected float32"),
+        (tf.TensorSpec([2, 8, 8, 3], tf.float64), "images are float64, expected float32"),
+    ],
+)
+def test_images_of_another_shape_or_type_are_refused(model, images, message):
+    with pytest.raises(UserError, match=message):
+        model(tf.zeros(images.shape, images.dtype))
+
+
+def test_a_single_slot_is_refused(model):
+    with pytest.raises(UserError, match="num_slots is 1; a mixture needs at least 2"):
+        model(random_images(1), num_slots=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scale_map": "exp"}, "unknown scale_map 'exp'; known: softplus, sqrt_softplus"),
+        ({"prior": "flat"}, "unknown prior 'flat'"),
+        ({"initial_posterior": "zero"}, "unknown initial_posterior 'zero'; known: prior"),
+        ({"decoder.kind": "mlp"}, "unknown decoder 'mlp'"),
+        ({"refinement.coordinates": "polar"}, "unknown coordinates 'polar'"),
+        ({"refinement.image_inputs": ("depth",)}, "unknown input 'depth'"),
+    ],
+)
+def test_unknown_names_in_the_configuration_are_refused_at_once(changes, message):
+    with pytest.raises(UserError, match=message):
+        Iodine(small_config(changes), SIDE)

@@ -1,0 +1,151 @@
+"""The decoders against the tables of C.1, C.2 and C.3, worked out by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy_reference import conv_same, elu
+
+from iodine.config import DecoderConfig
+from iodine.errors import UserError
+from iodine.models.iodine.presets import preset
+from iodine.models.parts.decoders import BroadcastDecoder, DeconvDecoder, build_decoder
+
+# Of each convolution: kernel side, channels in, channels out, weights and biases. In the first, the
+# channels in are those of z (64, 16, 32) and two coordinates.
+TABLES = {
+    "clevr6": [  # C.1
+        (3, 66, 64, 38_080),
+        (3, 64, 64, 36_928),
+        (3, 64, 64, 36_928),
+        (3, 64, 64, 36_928),
+        (3, 64, 4, 2_308),
+    ],
+    "multi_dsprites": [  # C.2
+        (5, 18, 32, 14_432),
+        (5, 32, 32, 25_632),
+        (5, 32, 32, 25_632),
+        (5, 32, 32, 25_632),
+        (5, 32, 4, 3_204),
+    ],
+    "tetrominoes": [  # C.3
+        (5, 34, 32, 27_232),
+        (5, 32, 32, 25_632),
+        (5, 32, 32, 25_632),
+        (5, 32, 32, 25_632),
+        (5, 32, 4, 3_204),
+    ],
+}
+TOTALS = {"clevr6": 151_172, "multi_dsprites": 94_532, "tetrominoes": 107_332}
+SIDES = {"clevr6": 128, "multi_dsprites": 64, "tetrominoes": 35}
+
+
+def size(*modules):
+    return sum(int(np.prod(v.shape)) for m in modules for v in m.trainable_variables)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_broadcast_decoder_is_the_table(name):
+    config, side = preset(name), SIDES[name]
+    assert config.data.image_size == side
+    decoder = build_decoder(config.model.decoder, config.model.latent_size, side)
+    z = tf.random.stateless_normal([1, config.model.latent_size], [1, 2])
+    result = decoder(z)
+    layers = [decoder.first, *decoder.hidden, decoder.last]
+    table = TABLES[name]
+    assert [(*layer.w.shape[1:], size(layer)) for layer in layers] == table
+    assert all(layer.w.shape[0] == layer.w.shape[1] for layer in layers)
+    assert size(decoder) == TOTALS[name]
+    x = np.linspace(-1, 1, side, dtype=np.float32)
+    channels = np.concatenate(
+        [
+            np.tile(z.numpy()[:, np.newaxis, np.newaxis], (1, side, side, 1)),
+            np.stack(np.meshgrid(x, x), axis=-1)[np.newaxis],
+        ],
+        axis=-1,
+    )
+    assert channels.shape == (1, side, side, table[0][1])
+    for i, (layer, (_, _, outputs, _)) in enumerate(zip(layers, table, strict=True)):
+        channels = tf.nn.conv2d(channels, layer.w, 1, "SAME") + layer.b
+        if i < len(layers) - 1:
+            channels = tf.nn.elu(channels)
+        assert channels.shape == (1, side, side, outputs)
+    np.testing.assert_allclose(result, channels, atol=1e-5)
+
+
+def test_broadcast_decoder_equals_scipy_with_a_constant_channel_and_other_coordinates():
+    config = DecoderConfig(
+        channels=(5, 4), kernel_size=3, coordinates="linear_yx", constant_input=5.0
+    )
+    decoder = BroadcastDecoder(config, 3, 7)
+    z = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
+    result = decoder(tf.constant(z))
+    x, y = np.meshgrid(np.linspace(-1, 1, 7), np.linspace(-1, 1, 7))
+    fixed = np.broadcast_to(np.stack([np.full_like(x, 5), y, x], axis=-1), (2, 7, 7, 3))
+    tiled = np.tile(z[:, np.newaxis, np.newaxis], (1, 7, 7, 1))
+    expected = np.concatenate([tiled, fixed], axis=-1)
+    for layer in [decoder.first, *decoder.hidden]:
+        expected = elu(conv_same(expected, layer.w.numpy(), layer.b.numpy()))
+    expected = conv_same(expected, decoder.last.w.numpy(), decoder.last.b.numpy())
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def deconv_config(**changes):
+    return DecoderConfig(kind="deconv", channels=(64,) * 5, kernel_size=5, **changes)
+
+
+def test_deconv_decoder_is_the_table():
+    decoder = build_decoder(deconv_config(), 64, 128)
+    assert isinstance(decoder, DeconvDecoder)
+    z = tf.random.stateless_normal([2, 64], [1, 2])
+    result = decoder(z)
+    x = decoder.mlp(z)
+    assert x.shape == (2, 512)
+    assert float(tf.reduce_min(x)) > -1  # an ELU follows the last layer too
+    assert float(tf.reduce_min(x)) < 0
+    linear = {v.shape.as_list()[0]: v for v in decoder.mlp.trainable_variables if v.shape.rank == 2}
+    assert [v.shape.as_list() for v in linear.values()] == [[64, 512], [512, 512]]
+    x = tf.reshape(x, [2, 8, 8, 8])
+    for layer, side, parameters in zip(
+        decoder.upsample, [16, 32, 64, 128], [12_864, 102_464, 102_464, 102_464], strict=True
+    ):
+        x = tf.nn.elu(tf.nn.conv2d_transpose(x, layer.w, [2, side, side, 64], 2, "SAME") + layer.b)
+        assert x.shape == (2, side, side, 64)
+        assert size(layer) == parameters
+    for layer, outputs, activation in [
+        (decoder.conv, 64, tf.nn.elu),
+        (decoder.last, 4, tf.identity),
+    ]:
+        x = activation(tf.nn.conv2d(x, layer.w, 1, "SAME") + layer.b)
+        assert x.shape == (2, 128, 128, outputs)
+    np.testing.assert_allclose(result, x, atol=1e-5)
+    sizes = [size(m) for m in (decoder.mlp, decoder.conv, decoder.last)]
+    assert sizes == [33_280 + 262_656, 102_464, 6_404]
+    assert size(decoder) == 725_060
+
+
+@pytest.mark.parametrize(("side", "reshaped"), [(35, 3), (64, 4), (7, 1), (16, 1), (17, 2)])
+def test_deconv_decoder_is_cropped_for_other_sides(side, reshaped):
+    decoder = build_decoder(deconv_config(), 5, side)
+    assert decoder(tf.zeros([3, 5])).shape == (3, side, side, 4)
+    assert decoder.mlp(tf.zeros([3, 5])).shape == (3, reshaped * reshaped * 8)
+
+
+def test_deconv_decoder_of_any_number_of_slots_in_one_graph():
+    config = DecoderConfig(kind="deconv", channels=(3, 3, 3), kernel_size=3, mlp_sizes=(6, 6))
+    decoder = build_decoder(config, 5, 10)
+    signature = [tf.TensorSpec([None, 5])]
+    in_graph = tf.function(decoder, input_signature=signature, autograph=False)
+    assert in_graph.get_concrete_function().output_shapes.as_list() == [None, 10, 10, 4]
+    for number in (2, 3):
+        z = tf.random.stateless_normal([number, 5], [0, number])
+        np.testing.assert_allclose(in_graph(z), decoder(z), atol=1e-6)
+
+
+def test_deconv_decoder_refuses_a_constant_input():
+    with pytest.raises(UserError, match=r"needs decoder\.kind=broadcast"):
+        build_decoder(deconv_config(constant_input=5.0), 8, 16)
+
+
+def test_unknown_kind_is_refused():
+    with pytest.raises(UserError, match="'mlp'; known: broadcast, deconv"):
+        build_decoder(DecoderConfig(kind="mlp"), 8, 16)
