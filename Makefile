@@ -5,11 +5,12 @@ VENV ?= .venv
 DATA ?= data
 RUN ?= runs/quickstart
 OUTPUT ?= output/quickstart
-PRESET ?= tetrominoes_small
-DATASET ?= tetrominoes/generated_small
+PRESET ?= tetrominoes_fast
+DATASET ?= tetrominoes/generated
+PRETRAINED ?= pretrained:tetrominoes_fast
 # Passed on to iodine-data and iodine-train, e.g. TRAIN_FLAGS="--steps=100 --seed=1".
 DATA_FLAGS ?=
-TRAIN_FLAGS ?=
+TRAIN_FLAGS ?= --steps=8000
 BIN := $(VENV)/bin
 
 .PHONY: quickstart test test-slow lint format clean
@@ -22,12 +23,14 @@ quickstart: $(VENV)/installed
 	$(BIN)/iodine-train --preset=$(PRESET) --run=$(RUN) --data_dir=$(DATA) $(TRAIN_FLAGS)
 	@echo "== 3/4 evaluation on held-out scenes"
 	$(BIN)/iodine-evaluate --run=$(RUN) --data_dir=$(DATA) --output=$(OUTPUT)
-	@echo "== 4/4 pictures"
+	@echo "== 4/4 pictures, of this model and of the shipped weights"
 	$(BIN)/iodine-decompose --run=$(RUN) --data_dir=$(DATA) --output=$(OUTPUT)
+	$(BIN)/iodine-decompose --run=$(PRETRAINED) --data_dir=$(DATA) --output=$(OUTPUT)/shipped
 	@$(BIN)/python -c 'import json; r = json.load(open("$(OUTPUT)/evaluation.json"))["fg_ari"]; \
 	print("\nforeground ARI %.3f +- %.3f over %d held-out scenes" \
 	% (r["mean"], r["std"], r["num_images"]))'
-	@echo "pictures: $(OUTPUT)/overview.png, $(OUTPUT)/iterations.png"
+	@echo "pictures: $(OUTPUT)/overview.png, $(OUTPUT)/iterations.png;"
+	@echo "the same scenes by the shipped weights: $(OUTPUT)/shipped/overview.png"
 	@echo "try next: $(BIN)/tensorboard --logdir=$(RUN)"
 	@echo "          $(BIN)/iodine-decompose --run=$(RUN) --image=YOUR.png --output=output/mine"
 	@echo "          $(BIN)/iodine-export --run=$(RUN) --output=output/saved_model"

@@ -1,34 +1,23 @@
-"""Downloads through TFDS's cache, with failures said in one line."""
+"""Downloads of released files into TFDS's folder for them."""
 
-import errno
 import os
-import urllib.request
+import pathlib
 
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.download import util as download_errors
 
-from iodine.datasets import quiet
-from iodine.errors import UserError
-
-_SECONDS_TO_ANSWER = 20
+from iodine.download import download as download_file
 
 
 def download(dl_manager: tfds.download.DownloadManager, url: str, source: str = "FILE") -> str:
-    """Downloads a file into TFDS's cache and returns its path.
+    """Downloads a file, unless it is there already, and returns its path.
+
+    TFDS's own download waits without limit for a server that does not answer, and takes a file that
+    was cut off for a whole one.
 
     Raises:
       UserError: where that fails; it asks for `source` at `--source` instead.
     """
-    try:
-        # TFDS waits without limit for a server that cannot be reached, so ask for a sign of it.
-        request = urllib.request.Request(url, method="HEAD")
-        with urllib.request.urlopen(request, timeout=_SECONDS_TO_ANSWER):
-            pass
-        with quiet.tfds_bars(enable=True):
-            return os.fspath(dl_manager.download(url))
-    except (OSError, download_errors.DownloadError) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC:
-            raise
-        raise UserError(
-            f"cannot download {url} ({error}); fetch it by other means and pass --source={source}"
-        ) from error
+    path = pathlib.Path(os.fspath(dl_manager.download_dir)) / url.rsplit("/", 1)[-1]
+    if not path.exists():
+        download_file(url, path, f"fetch it by other means and pass --source={source}")
+    return str(path)

@@ -15,6 +15,7 @@ from iodine.models import registry
 
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]*)")
 _PRESET = re.compile(r"--?preset(?:=(.*))?")
+_OF_THE_PRESET = ("preset", "model.kind")
 
 
 def define() -> None:
@@ -31,7 +32,8 @@ def define_overrides(argv: Sequence[str]) -> None:
     """Defines a flag for every field of the preset's model that the command line overrides.
 
     Raises:
-        flags.Error: for a field that does not exist, or only for other models.
+        flags.Error: for a field that does not exist, or only for other models, or that the preset
+            decides.
     """
     config = _starting_point(argv)
     fields = tuple(flatten(config))
@@ -70,6 +72,8 @@ def _starting_point(argv: Sequence[str]) -> Config:
 
 
 def _check_field(name: str, fields: Sequence[str], kind: str) -> None:
+    if name in _OF_THE_PRESET:
+        raise flags.Error(f"config.{name} follows from --preset; choose another preset instead")
     if name in fields:
         return
     inner = [field for field in fields if field.startswith(f"{name}.")]

@@ -6,13 +6,23 @@ and writes into OUTPUT/NAME pictures, NAME.json, NAME.csv, and a line that compa
 
 import functools
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 
 from iodine.errors import UserError
 from iodine.launch import app, training_jobs
-from iodine.reproduction.framework import catalogue, listing, providing, workloads, writing
+from iodine.reproduction.framework import (
+    catalogue,
+    given_runs,
+    listing,
+    providing,
+    workloads,
+    writing,
+)
 from iodine.reproduction.framework.artifact import Artifact
+from iodine.reproduction.framework.budgets import Budget
+from iodine.reproduction.framework.given_runs import GivenRun
 
 _ARTIFACT = flags.DEFINE_list(
     "artifact", [], "Names as --list has them, separated by commas; or all."
@@ -22,7 +32,7 @@ _BUDGET = flags.DEFINE_enum(
     "cpu",
     workloads.BUDGETS,
     "How much to train: smoke (seconds, learns nothing), cpu (about an hour an artifact on 2 "
-    "cores, with the small preset), paper (as the paper).",
+    "cores, on the published Tetrominoes), paper (as the paper).",
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "data", "Folder of the data sets; what can be generated is made there."
@@ -32,8 +42,9 @@ _OUTPUT = flags.DEFINE_string("output", "output/reproduce", "Folder of the resul
 _RUN = flags.DEFINE_multi_string(
     "run",
     [],
-    'A run to use instead of training, as in "Tetris=runs/mine" or "Tetris=pretrained:NAME"; for '
-    "the task as --list names it, where the artifact trains it without changes.",
+    'A run to use instead of training, as in "Tetris=runs/mine" or "Tetris=pretrained:NAME", for '
+    "a task as --list names it; several are allowed. It is taken where its model and the fields "
+    "that the artifact varies are those wanted; in table1 in place of all seeds.",
 )
 _JOBS = flags.DEFINE_integer(
     "jobs",
@@ -52,7 +63,7 @@ _LIST = flags.DEFINE_bool("list", False, "List the artifacts, what each trains a
 
 def main() -> None:
     """Reads the flags and makes the artifacts, one after another."""
-    budget = workloads.Budget(_BUDGET.value)
+    budget = Budget(_BUDGET.value)
     if _LIST.value:
         print(listing.table(budget, _RUNS.value))
         return
@@ -60,7 +71,8 @@ def main() -> None:
         raise UserError("give --artifact=NAME, several separated by commas, or all; see --list")
     is_all = _ARTIFACT.value == ["all"]
     artifacts = catalogue.ARTIFACTS if is_all else [catalogue.find(n) for n in _ARTIFACT.value]
-    given = given_runs(_RUN.value)
+    given = given_runs.read(_RUN.value)
+    given_runs.check_all_used(given, artifacts, budget)
     failed = 0
     for artifact in artifacts:
         try:
@@ -77,19 +89,7 @@ def main() -> None:
         raise UserError(f"{failed} of {len(artifacts)} artifacts could not be made, see above")
 
 
-def given_runs(values: list[str]) -> dict[str, str]:
-    """TASK=RUN by task. Raises UserError for a task that does not exist."""
-    given = {}
-    for value in values:
-        task, separator, run = value.partition("=")
-        if not separator or task not in workloads.TASKS:
-            known = ", ".join(workloads.TASKS)
-            raise UserError(f"--run={value} is not TASK=RUN with TASK one of {known}")
-        given[task] = run
-    return given
-
-
-def make(artifact: Artifact, budget: workloads.Budget, given: dict[str, str]) -> None:
+def make(artifact: Artifact, budget: Budget, given: Sequence[GivenRun]) -> None:
     """Makes one artifact and prints where it is and what it says.
 
     Raises:

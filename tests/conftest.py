@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import logging as python_logging
+import pathlib
 import sys
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ from absl import flags, logging
 
 import iodine  # noqa: F401  imports TensorFlow without its noise
 from iodine.datasets.tetrominoes import SMALL_IMAGE_SIZE
+
+# With --import-mode=importlib a test cannot import its neighbours.
+sys.path.append(str(pathlib.Path(__file__).parent / "helpers"))
 
 # Only possible before TensorFlow's first operation, hence at import.
 _CPU = tf.config.list_physical_devices("CPU")[0]

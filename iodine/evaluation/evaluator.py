@@ -11,10 +11,8 @@ from iodine.evaluation import ari, inference
 from iodine.evaluation.overlap import segment_overlap
 from iodine.models.interface import SceneModel, Step
 
-METRICS = (
-    *("fg_ari", "ari", "miou", "mbo", "covering"),  # only where the data have masks
-    *("mse", "kl", "neg_log_likelihood", "neg_elbo"),
-)
+_OF_SEGMENTATION = ("fg_ari", "ari", "miou", "mbo", "covering")  # only where the data have masks
+METRICS = (*_OF_SEGMENTATION, "mse", "kl", "neg_log_likelihood", "neg_elbo")
 _RESAMPLES = 2_000
 
 
@@ -54,8 +52,9 @@ class Evaluator:
             By the names in `METRICS`, float64 [S, N]: each step of inference (of IODINE the
             decodings t = 0 to T) and image. `kl` and the likelihood terms are in nats an image,
             the KL at its full weight. Without masks the figures of the segmentation are left out,
-            without a posterior the KL. An image without foreground has NaN for `fg_ari`: see
-            `mean_over_images`. Besides, `selection` [1, N], what the best model goes by.
+            without a posterior the KL. An image without foreground has NaN for `fg_ari` and the
+            overlaps: see `mean_over_images`. Besides, `selection` [1, N], what the best model goes
+            by.
         """
         parts: dict[str, list[np.ndarray]] = {}
         num_seen = 0
@@ -116,19 +115,31 @@ def _segmentation_metrics(masks: np.ndarray, labels: tf.Tensor, num_slots: int):
     }
 
 
-def counted(array: np.ndarray) -> np.ndarray:
-    """The columns [S, M] of a metric [S, N] whose images it is defined for: see `Evaluator`.
+def mean_over_images(name: str, array: np.ndarray) -> np.ndarray:
+    """Means [S] of a metric [S, N] over the images that it is defined for; NaN if for none.
 
-    An image without foreground has no foreground ARI at any step. (One that diverges has a metric
-    that is not finite at some steps only, or infinite ones; it stays.)
+    An image without foreground has no foreground ARI and no overlap, whatever the model makes of
+    it. (Other metrics are not finite where a model diverges, and so is their mean.)
+
+    Args:
+        name: of the metric.
+        array: as `Evaluator` returns it.
     """
-    return array[:, ~np.isnan(array).all(axis=0)]
-
-
-def mean_over_images(array: np.ndarray) -> np.ndarray:
-    """Means [S] of a metric [S, N] over the images that it is defined for; NaN if for none."""
-    array = counted(array)
+    array = _counted(name, array)
     return array.mean(axis=1) if array.size else np.full(len(array), np.nan)
+
+
+def left_out(values: dict[str, np.ndarray]) -> dict[str, int]:
+    """The number of images that a metric is not defined for, of the metrics that have such."""
+    numbers = {
+        name: array.shape[1] - _counted(name, array).shape[1] for name, array in values.items()
+    }
+    return {name: number for name, number in numbers.items() if number}
+
+
+def _counted(name: str, array: np.ndarray) -> np.ndarray:
+    """The columns [S, M] of a metric [S, N] whose images it is defined for."""
+    return array[:, ~np.isnan(array).all(axis=0)] if name in _OF_SEGMENTATION else array
 
 
 def summarize(values: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
@@ -143,15 +154,15 @@ def summarize(values: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     summary = {}
     for name in METRICS:
         array = values.get(name, np.empty([1, 0]))
-        is_counted = counted(array)
-        if is_counted.size:
+        counted = _counted(name, array)
+        if counted.size:
             summary[name] = {
-                "mean": float(is_counted[-1].mean()),
-                "std": float(is_counted[-1].std()),
-                "ci95": _confidence_interval(is_counted[-1]),
-                "num_images": int(is_counted.shape[1]),
-                "num_left_out": int(array.shape[1] - is_counted.shape[1]),
-                "per_iteration": [float(x) for x in is_counted.mean(axis=1)],
+                "mean": float(counted[-1].mean()),
+                "std": float(counted[-1].std()),
+                "ci95": _confidence_interval(counted[-1]),
+                "num_images": int(counted.shape[1]),
+                "num_left_out": int(array.shape[1] - counted.shape[1]),
+                "per_iteration": [float(x) for x in counted.mean(axis=1)],
             }
     return summary
 
@@ -187,6 +198,19 @@ def table(summary: dict[str, dict[str, Any]]) -> str:
         lines.append(
             f"{name:<20}{entry['mean']:>12.4f}{entry['std']:>12.4f}{interval:>24}   {curve}"
         )
-        if entry["num_left_out"]:
-            lines.append(f"  ({entry['num_left_out']} images left out: without foreground)")
-    return "\n".join(lines)
+    lines.append(without_foreground({n: entry["num_left_out"] for n, entry in summary.items()}))
+    return "\n".join(filter(None, lines))
+
+
+def without_foreground(numbers: dict[str, int]) -> str:
+    """Says which metrics leave out how many images, as of `left_out`; "" if none does."""
+    names = {
+        number: [name for name in numbers if numbers[name] == number]
+        for number in sorted(set(numbers.values()))
+        if number
+    }
+    return "; ".join(
+        f"{number} {'image' if number == 1 else 'images'} without foreground left out of "
+        f"{', '.join(of)}"
+        for number, of in names.items()
+    )

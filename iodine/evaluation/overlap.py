@@ -1,6 +1,6 @@
 """How well predicted segments overlap with true objects, in NumPy: mIoU, mBO, covering.
 
-The ARI (`metrics.py`) counts pairs of pixels; these count shared area, object by object. All leave
+The ARI (`ari.py`) counts pairs of pixels; these count shared area, object by object. All leave
 out the true background as an object, but a segment that spills over into it is punished.
 """
 
@@ -13,7 +13,7 @@ from iodine.evaluation.ari import contingency
 
 
 class SegmentOverlap(NamedTuple):
-    """Figures of each image, float64 [B] in [0, 1]; 1 for an image without objects."""
+    """Figures of each image, float64 [B] in [0, 1]; NaN for an image without objects."""
 
     miou: np.ndarray  # mean intersection over union, objects and segments matched one to one
     mbo: np.ndarray  # mean best overlap: each object with the segment that fits it best
@@ -46,7 +46,7 @@ def _of_image(overlap: np.ndarray, areas: np.ndarray) -> tuple[float, float, flo
     """The three figures of intersections over union [L - 1, K] and areas [L - 1]."""
     present = areas > 0
     if not present.any():
-        return 1.0, 1.0, 1.0
+        return np.nan, np.nan, np.nan
     overlap, areas = overlap[present], areas[present]
     best = overlap.max(axis=1)
     matched = overlap[linear_sum_assignment(overlap, maximize=True)].sum() / len(overlap)

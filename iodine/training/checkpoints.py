@@ -1,5 +1,6 @@
 """Saving and restoring: the last few states of a training, and the best model."""
 
+import math
 import pathlib
 
 import tensorflow as tf
@@ -19,14 +20,15 @@ class TrainingCheckpoints:
     """The checkpoints of one training in its run's folder.
 
     `checkpoints/` holds the last few full states (weights, averaged weights, optimizer with the
-    step, number of rollbacks); `best/` the model of the lowest validation loss. Each is written
-    completely before an older one goes, so a failure while writing loses nothing.
+    step, number of rollbacks); `best/` the model of the lowest validation loss, and that loss. Each
+    is written completely before an older one goes, so a failure while writing loses nothing.
     """
 
     def __init__(self, folder: pathlib.Path, trainer: Trainer):
         """Reads nothing yet; see `restore`."""
         self._trainer = trainer
-        self._best_loss = tf.Variable(float("inf"), trainable=False)
+        # Of the model in `best/`. States hold it too: up to version 0.3 nothing else did.
+        self._best_loss = tf.Variable(math.inf, trainable=False)
         parts = {
             "model": trainer.model,
             "averaged_model": trainer.averaged_model,
@@ -37,7 +39,9 @@ class TrainingCheckpoints:
             parts["regressor"] = trainer.regressor
         self._state = tf.train.Checkpoint(**parts, rollbacks=trainer.rollbacks)
         self._older_state = tf.train.Checkpoint(**parts)  # of version 0.1.0
-        self._best = tf.train.Checkpoint(averaged_model=trainer.averaged_model)
+        self._best = tf.train.Checkpoint(
+            averaged_model=trainer.averaged_model, best_loss=self._best_loss
+        )
         self._folder = folder / "checkpoints"
         self._best_folder = folder / "best"
 
@@ -85,7 +89,11 @@ class TrainingCheckpoints:
         checkpoint_folder.remove_all_but(self._folder, kept | set(regular[:1]))  # see `go_back`
 
     def save_if_best(self, validation_loss: float) -> bool:
-        """Saves the model if its loss is the lowest so far; says whether it was."""
+        """Saves the model if its loss is lower than that of the one in `best/`; says whether.
+
+        Raises:
+            UserError: if it cannot be written; the one that is there is kept.
+        """
         if not validation_loss < float(self._best_loss):  # so that NaN never is
             return False
         self._best_loss.assign(validation_loss)
@@ -109,7 +117,31 @@ class TrainingCheckpoints:
             )
         has_rollbacks = stored.has_tensor(f"rollbacks{_VALUE}")
         state = self._state if has_rollbacks else self._older_state
+        known = float(self._best_loss)
         state.restore(path).assert_consumed()
+        # The state may be older than the best model, whose own loss decides.
+        self._best_loss.assign(self._loss_in_best(min(known, float(self._best_loss))))
+
+    def _loss_in_best(self, otherwise: float) -> float:
+        """The loss that the best model was saved with; infinite if there is no such model.
+
+        Args:
+            otherwise: that of a model that was saved without, by a version up to 0.3.
+        """
+        losses = []
+
+        def read(path: str) -> None:
+            stored = tf.train.load_checkpoint(path)
+            has_loss = stored.has_tensor(f"best_loss{_VALUE}")
+            losses.append(float(stored.get_tensor(f"best_loss{_VALUE}")) if has_loss else otherwise)
+
+        try:
+            checkpoint_folder.first_readable(
+                checkpoint_folder.newest_first(self._best_folder), read
+            )
+        except UserError:
+            return math.inf
+        return losses[0] if losses else math.inf
 
 
 def load_model(run: str, which: str = "latest") -> tuple[Config, SceneModel]:

@@ -6,7 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from iodine.evaluation.evaluator import Evaluator, mean_over_images
+from iodine.evaluation.evaluator import (
+    Evaluator,
+    left_out,
+    mean_over_images,
+    without_foreground,
+)
 from iodine.progress import Progress
 from iodine.training.checkpoints import TrainingCheckpoints
 from iodine.training.stopwatch import Stopwatch
@@ -63,7 +68,7 @@ class Reports:
         """Evaluates the validation images and keeps the model if it is the best so far."""
         with self._watch.stopped():
             values = self._evaluator(self._validation())
-            means = {name: mean_over_images(value) for name, value in values.items()}
+            means = {name: mean_over_images(name, value) for name, value in values.items()}
             loss = float(means.pop("selection")[-1])
             is_best = np.isfinite(loss) and self._checkpoints.save_if_best(loss)
             self._summaries.write_validation(step, means)
@@ -71,6 +76,8 @@ class Reports:
         remark = " (best)" if is_best else ""
         if not np.isfinite(loss):
             remark = " (never kept as the best: more iterations than are trained with may diverge)"
+        if absent := without_foreground(left_out(values)):
+            remark += f"; {absent}"
         self.say(f"validation at step {step:,}: loss {loss:.4g}, {figures}{remark}")
 
     def draw(self, step: int) -> None:

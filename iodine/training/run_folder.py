@@ -8,12 +8,16 @@ from iodine.config import Config
 from iodine.config import schema as config_lib
 from iodine.errors import UserError
 from iodine.models import registry
+from iodine.models.iodine import older_configs
 
 PRETRAINED_PREFIX = "pretrained:"
 _PRETRAINED_FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
 
-# What may differ when a run goes on: how often it reports and saves, and when it gives up.
+# What may differ when a run goes on: how often it reports and saves, when it gives up, and what only
+# decides how fast it computes and in how much memory.
 FREE_TO_CHANGE = (
+    "model.recompute",
+    "train.xla",
     "train.log_every",
     "train.validate_every",
     "train.checkpoint_every",
@@ -45,9 +49,15 @@ def resolve(run: str) -> pathlib.Path:
 
 def read_config(folder: pathlib.Path) -> Config:
     """The configuration of a run. Raises UserError if it is missing or unreadable."""
+    return _read_config(folder)[0]
+
+
+def _read_config(folder: pathlib.Path) -> tuple[Config, dict[str, Any]]:
+    """The configuration of a run, and as it is written there, maybe by an older version."""
     path = folder / "config.json"
     try:
-        return registry.read_config(json.loads(path.read_text()))
+        values = json.loads(path.read_text())
+        return registry.read_config(values), values
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {folder} is not the folder of a run") from None
     except (ValueError, TypeError, AttributeError, UserError) as error:
@@ -57,11 +67,11 @@ def read_config(folder: pathlib.Path) -> Config:
 def start_or_resume(folder: pathlib.Path, config: Config) -> None:
     """Makes the folder with its `config.json`, or checks that it belongs to this configuration.
 
-    Fields that only say how often to report may change, and so may `train.steps`, unless the
-    learning rate depends on it; the new ones are written.
+    Fields that do not decide what is learned may change (`FREE_TO_CHANGE`), and so may
+    `train.steps`, unless the learning rate depends on it; the new ones are written.
 
     Raises:
-        UserError: naming the fields that differ from those the run was started with.
+        UserError: as `check_same`.
     """
     check_same(folder, config)
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,22 +79,40 @@ def start_or_resume(folder: pathlib.Path, config: Config) -> None:
 
 
 def check_same(folder: pathlib.Path, config: Config) -> None:
-    """Raises UserError if the folder holds a run that this configuration cannot go on with."""
+    """Raises UserError if the folder holds a run that this configuration cannot go on with.
+
+    It names the fields that differ, or says that the run was trained by another loss than today's.
+    """
     path = folder / "config.json"
     if not path.exists():
         if (folder / "checkpoints").exists():
             raise UserError(f"{folder} holds checkpoints but no config.json; give another --run")
         return
-    old = config_lib.flatten(read_config(folder))
-    new = config_lib.flatten(config)
-    free = FREE_TO_CHANGE + (() if config.train.decay == "cosine" else ("train.steps",))
-    differing = [n for n in new if old[n] != new[n] and n not in free]
+    old_config, as_written = _read_config(folder)
+    if older_configs.is_older(as_written) and older_configs.counted_decodings(as_written):
+        raise UserError(
+            f"run {folder} was started by a version before 0.4, which trained the unrefined "
+            "decoding too, so it cannot go on; evaluate, decompose or export it, or train another "
+            "--run"
+        )
+    differing = _differing(old_config, config)
     if differing:
-        changes = "; ".join(f"config.{n}: {old[n]!r} there, {new[n]!r} now" for n in differing)
+        changes = "; ".join(
+            f"config.{name}: {old!r} there, {new!r} now" for name, (old, new) in differing.items()
+        )
         raise UserError(
             f"run {folder} was started with another configuration: {changes}; "
             "use the old values or another --run"
         )
+
+
+def _differing(old_config: Config, new_config: Config) -> dict[str, tuple[Any, Any]]:
+    """Old and new values of the fields that differ but must not; of another model only its kind."""
+    if old_config.model.kind != new_config.model.kind:
+        return {"model.kind": (old_config.model.kind, new_config.model.kind)}
+    old, new = config_lib.flatten(old_config), config_lib.flatten(new_config)
+    free = FREE_TO_CHANGE + (() if new_config.train.decay == "cosine" else ("train.steps",))
+    return {n: (old[n], new[n]) for n in new if old[n] != new[n] and n not in free}
 
 
 def write_json(path: pathlib.Path, values: Any) -> None:

@@ -1,13 +1,8 @@
-"""Small data sets, made once; makes `helpers/` importable, see `tests/iodine/conftest.py`."""
-
-import pathlib
-import sys
+"""Small data sets, made once."""
 
 import pytest
 
 from iodine.datasets import preparation
-
-sys.path.append(str(pathlib.Path(__file__).parent / "helpers"))
 
 SMALL = "tetrominoes/generated_small"
 SIZES = {"num_train": 50, "num_validation": 7, "num_test": 11, "seed": 5}

@@ -6,16 +6,16 @@ import numpy as np
 import tensorflow as tf
 
 from iodine.config import override
+from iodine.models import registry
 from iodine.models.iodine import released_checkpoints
-from iodine.models.iodine.presets import preset
 from iodine.training.trainer import Trainer
 
 DATASETS = ("tetrominoes", "multi_dsprites")
-_FOLDER = pathlib.Path(__file__).parents[1] / "parity"
+_FOLDER = pathlib.Path(__file__).parents[1] / "models" / "iodine" / "parity"
 
 
 def load(name):
-    """The arrays of a file of `parity/` by released name."""
+    """The arrays of a file of `tests/models/iodine/parity/` by released name."""
     with np.load(_FOLDER / f"{name}.npz") as arrays:
         return {key.replace("|", "/"): arrays[key] for key in arrays.files}
 
@@ -28,7 +28,7 @@ def released_trainer(dataset, **values):
         **values: overrides of the configuration, with `__` for dots.
     """
     values = {name.replace("__", "."): value for name, value in values.items()}
-    config = override(preset(f"{dataset}_released"), {"train.batch_size": 2, **values})
+    config = override(registry.preset(f"{dataset}_released"), {"train.batch_size": 2, **values})
     return Trainer(config, tf.distribute.get_strategy())
 
 

@@ -26,7 +26,7 @@ def by_name(built, config, num_slots):
 
     Args:
         built: the `RefinementInputs`.
-        config: the `ModelConfig` of the model that built them.
+        config: the `IodineConfig` of the model that built them.
         num_slots: K.
     """
     found, offsets = {}, {"slot": 0, "image": 0, "fixed": 0}

@@ -3,8 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from iodine.config import DecoderConfig, ModelConfig, RefinementConfig, override
+from iodine.config import Config, DataConfig, TrainConfig, override
+from iodine.models.iodine.config import IodineConfig, RefinementConfig
 from iodine.models.iodine.model import Iodine
+from iodine.models.parts.decoders import DecoderConfig
 
 SIDE = 8
 SLOTS = 3
@@ -12,10 +14,10 @@ LATENT = 4
 
 
 def small_config(changes=None):
-    """The paper's model, small; `changes` by dotted name."""
-    config = ModelConfig(
+    """The paper's model, small, with three decodings; `changes` by dotted name."""
+    config = IodineConfig(
         num_slots=SLOTS,
-        num_iterations=3,
+        num_iterations=2,
         latent_size=LATENT,
         likelihood_scale=0.5,
         decoder=DecoderConfig(channels=(6, 5), kernel_size=3),
@@ -26,11 +28,21 @@ def small_config(changes=None):
     return override(config, changes or {})
 
 
-def build_model(config, side=SIDE, seed=0):
+def whole_config(model, batch_size=2, **train):
+    """The configuration of a run of a small model."""
+    return Config(
+        preset="small",
+        data=DataConfig(image_size=SIDE),
+        model=model,
+        train=TrainConfig(batch_size=batch_size, **train),
+    )
+
+
+def build_model(config, side=SIDE, seed=0, train_batch_size=1):
     """A model whose biases, layer norms and initial posterior are not trivial."""
     tf.random.set_seed(seed)
-    model = Iodine(config, side)
-    model(tf.zeros([1, side, side, 3]), num_slots=2, num_iterations=2)
+    model = Iodine(config, (side, side, 3), train_batch_size)
+    model(tf.zeros([1, side, side, 3]), num_slots=2, num_iterations=1)
     generator = np.random.default_rng(seed)
     for variable in model.trainable_variables:
         variable.assign_add(0.2 * generator.standard_normal(variable.shape).astype(np.float32))

@@ -1,12 +1,4 @@
-"""Makes `helpers/` importable: with --import-mode=importlib a test cannot import its neighbours.
-
-After the tests, shows how far the numbers were from those of the released code.
-"""
-
-import pathlib
-import sys
-
-sys.path.append(str(pathlib.Path(__file__).parent / "helpers"))
+"""After the tests, shows how far the numbers were from those of the released code."""
 
 
 def pytest_terminal_summary(terminalreporter):

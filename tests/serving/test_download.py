@@ -4,71 +4,25 @@ import base64
 import errno
 import hashlib
 import http.client
-import http.server
-import io
 import socket
 import ssl
-import threading
-import zipfile
 
 import pytest
+from file_server import serving, zipped
 
 from iodine.errors import UserError
+from iodine.progress import Progress
 from iodine.serving import download
 
 CONTENT = b"weights" * 5000
-
-
-def zipped(members):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `body` at every path but /missing, with `headers`; counts requests."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.body = zipped({"iodine/tetrominoes/model.ckpt-1.index": CONTENT})
-        self.headers, self.requests = {}, 0
-
-    def url(self, name="iodine_checkpoints.zip"):
-        return f"http://127.0.0.1:{self.server_port}/released/{name}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.server.requests += 1
-        if self.path.endswith("missing"):
-            self.send_error(404)
-            return
-        self.send_response(200)
-        for name, value in {
-            "Content-Length": str(len(self.server.body)),
-            **self.server.headers,
-        }.items():
-            if value is not None:
-                self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
 def server(monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
+    with serving(zipped({"iodine/tetrominoes/model.ckpt-1.index": CONTENT})) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def refused(url, folder):
@@ -128,6 +82,16 @@ def test_another_md5_than_announced(server, tmp_path):
     assert "not the MD5 that its server announces; try again" in refused(server.url(), tmp_path)
 
 
+def test_md5_of_another_form_than_the_one_that_arrives(server, tmp_path):
+    """Cloud Storage unpacks what it stores in gzip form, and announces what it stores."""
+    server.headers |= {
+        "x-goog-hash": f"md5={md5(b'stored')}",
+        "x-goog-stored-content-encoding": "gzip",
+        "Content-Length": None,
+    }
+    assert download.fetch_zip(server.url(), tmp_path).is_dir()
+
+
 def test_not_a_zip_file(server, tmp_path):
     server.body = b"<html>sign in</html>"
     assert "did not arrive as an intact zip file" in refused(server.url(), tmp_path)
@@ -170,7 +134,7 @@ def test_connection_that_fails_while_reading(server, tmp_path, monkeypatch, erro
 
 
 def test_failure_to_write_leaves_nothing(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download.Progress, "update", lambda *_: (_ for _ in ()).throw(OSError(28)))
+    monkeypatch.setattr(Progress, "update", lambda *_: (_ for _ in ()).throw(OSError(28)))
     with pytest.raises(OSError, match="28"):
         download.fetch_zip(server.url(), tmp_path)
     assert list(tmp_path.iterdir()) == []

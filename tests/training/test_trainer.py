@@ -1,4 +1,4 @@
-"""One update of the weights against NumPy, on one device and on two."""
+"""One update of the weights against NumPy, on one device."""
 
 import dataclasses
 
@@ -7,14 +7,14 @@ import pytest
 import tensorflow as tf
 
 from iodine.config import schema as config_lib
-from iodine.errors import UserError
-from iodine.models.iodine import objective
+from iodine.models import registry
+from iodine.models.interface import NoiseSpec
 from iodine.models.parts.noise import draw_noise
 from iodine.training import trainer as training
 from iodine.training.devices.strategy import choose_strategy
 
 BASE = config_lib.override(
-    config_lib.Config(),
+    registry.preset("tetrominoes"),
     {
         "data.image_size": 6,
         "model.num_slots": 3,
@@ -30,6 +30,7 @@ BASE = config_lib.override(
         "train.seed": 11,
     },
 )
+SHAPE = (3, 4)  # K, Z
 
 
 def images(step, batch_size=4):
@@ -44,14 +45,14 @@ def values(variables):
 def gradients_at(trainer, batch, step):
     """Gradients of Eq. 4 by the weights, written anew."""
     config = trainer.config
-    noise = draw_noise((config.train.seed, step), 2, 4, 3, 4)
+    weight = config.model.objective.kl_weight
+    noise = draw_noise((config.train.seed, step), {"z": NoiseSpec(3, SHAPE)}, 4)["z"]
     with tf.GradientTape() as tape:
-        iterations = trainer.model(batch, noise=noise, kl_weight=config.objective.kl_weight)
+        iterations = trainer.model(batch, noise=noise, kl_weight=weight)
         loss = sum(
-            (t + 1) / 2 * tf.reduce_mean(i.neg_log_likelihood
-            + config.objective.kl_weight * tf.reduce_sum(i.kl, axis=1))
+            t / 2 * tf.reduce_mean(i.neg_log_likelihood + weight * tf.reduce_sum(i.kl, axis=1))
             for t, i in enumerate(iterations)
-        )  # fmt: skip
+        )
     return float(loss), values(tape.gradient(loss, trainer.model.trainable_variables))
 
 
@@ -73,7 +74,11 @@ def adam(weights, gradients, moments, step, rate, clip_norm):
 def test_steps_are_adam_with_clipping(clip_norm):
     config = config_lib.override(
         BASE,
-        {"train.clip_norm": clip_norm, "train.average_decay": 0.8, "objective.kl_weight": 0.5},
+        {
+            "train.clip_norm": clip_norm,
+            "train.average_decay": 0.8,
+            "model.objective.kl_weight": 0.5,
+        },
     )
     trainer = training.Trainer(config, choose_strategy("none"))
     weights = averages = values(trainer.model.trainable_variables)
@@ -101,14 +106,29 @@ def test_steps_are_adam_with_clipping(clip_norm):
 def test_metrics_are_those_of_the_objective():
     trainer = training.Trainer(BASE, choose_strategy("none"))
     batch = images(0)
-    iterations = trainer.model(batch, noise=draw_noise((11, 0), 2, 4, 3, 4))
-    expected = objective.loss(iterations, np.array([0.5, 1.0], np.float32))
-    mse = np.mean(np.square(iterations[-1].mixture.mean() - batch))
+    steps = trainer.model.infer(batch, draw_noise((11, 0), {"z": NoiseSpec(3, SHAPE)}, 4))
+    expected = trainer.model.losses(steps, batch)
+    mse = np.mean(np.square(steps[-1].reconstruction - batch))
     metrics = trainer.train_step({"image": batch})
-    assert metrics.neg_elbo.shape == (2,)
-    for name in ("neg_elbo", "neg_log_likelihood", "kl"):
-        np.testing.assert_allclose(getattr(metrics, name), getattr(expected, name), rtol=1e-5)
+    assert set(metrics.terms) == {"neg_elbo", "neg_log_likelihood", "kl"}
+    for name, values in metrics.terms.items():
+        assert values.shape == (3,)
+        np.testing.assert_allclose(values, expected.terms[name], rtol=1e-5)
+    np.testing.assert_allclose(metrics.loss, expected.total, rtol=1e-5)
     np.testing.assert_allclose(metrics.mse, mse, rtol=1e-5)
+
+
+def test_loss_and_gradients_are_those_before_clipping():
+    trainer = training.Trainer(BASE, choose_strategy("none"))
+    batch = images(2)
+    noise = draw_noise((11, 2), {"z": NoiseSpec(3, SHAPE)}, 4)
+    loss, gradients = trainer.loss_and_gradients({"image": batch}, noise, tf.constant(2))
+    expected_loss, expected = gradients_at(trainer, batch, 2)
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-5)
+    norm = np.sqrt(sum(np.sum(g**2) for g in expected))
+    assert norm > BASE.train.clip_norm
+    for actual, e in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(actual, e, atol=1e-5 * norm)
 
 
 def test_seed_decides_weights_and_noise():
@@ -122,61 +142,21 @@ def test_seed_decides_weights_and_noise():
     assert losses(2)[0] != pytest.approx(first[0], rel=1e-4)
 
 
-@pytest.mark.parametrize("of_batch_mean", [False, True])
-def test_two_replicas_train_as_one_device(of_batch_mean):
-    if len(tf.config.list_logical_devices("CPU")) != 2:
-        pytest.skip("TensorFlow was started with another number of CPU devices")
-    # Adam's usual epsilon would blow up the rounding of gradients that are nearly zero, and hide a
-    # gradient that is added up twice.
-    changes = {"train.average_decay": 0.8, "train.learning_rate": 1e-3, "train.adam_epsilon": 1e-3}
-    # Without layer norm, so that the scale of the gradients that are inputs counts.
-    changes |= {
-        "model.refinement.gradient_of_batch_mean": of_batch_mean,
-        "model.refinement.layer_norm": (),
-    }
-    config = config_lib.override(BASE, changes)
-    single = training.Trainer(config, choose_strategy("none"))
-    strategy = choose_strategy("mirrored")
-    assert strategy.num_replicas_in_sync == 2
-    mirrored = training.Trainer(config, strategy)
-    data = tf.data.Dataset.range(4).map(
-        lambda i: {"image": tf.random.stateless_uniform([4, 6, 6, 3], [i, i])}
+@pytest.mark.parametrize("changes", [{}, {"model.recompute": True}])
+def test_compiled_steps_give_the_same_losses(changes):
+    config = config_lib.override(BASE, {"train.adam_epsilon": 1e-3, **changes})
+    plain = training.Trainer(config, choose_strategy("none"))
+    compiled = training.Trainer(
+        config_lib.override(config, {"train.xla": True}), choose_strategy("none")
     )
-    batches = zip(data, strategy.experimental_distribute_dataset(data), strict=True)
-    for batch, shared in batches:
-        one, two = single.train_step(batch), mirrored.train_step(shared)
-        for name in one._fields:
-            np.testing.assert_allclose(getattr(two, name), getattr(one, name), rtol=1e-5, atol=1e-5)
-    for pair in ((single.model, mirrored.model), (single.averaged_model, mirrored.averaged_model)):
-        for a, b in zip(*(values(model.trainable_variables) for model in pair), strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-5)
-
-
-def test_regressor_on_two_replicas_with_unequal_numbers_of_entities():
-    if len(tf.config.list_logical_devices("CPU")) != 2:
-        pytest.skip("TensorFlow was started with another number of CPU devices")
-    config = config_lib.override(BASE, {"objective.factor_regression": ("color:3:scalar",)})
-    visible = tf.constant([[1, 1, 1, 1], [1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 0, 0]], tf.float32)
-
-    def scene(i):
-        labels = tf.random.stateless_uniform([4, 6, 6], [i, 1], 0, 4, tf.int64)
-        return {
-            "image": tf.random.stateless_uniform([4, 6, 6, 3], [i, 2]),
-            "mask": tf.one_hot(labels, 4, axis=1),
-            "visibility": visible,
-            "factors": {"color": tf.random.stateless_uniform([4, 4, 3], [i, 3])},
-        }
-
-    data = tf.data.Dataset.range(2).map(scene)
-    metrics = []
-    for name in ("none", "mirrored"):
-        trainer = training.Trainer(config, choose_strategy(name))
-        batches = trainer.strategy.experimental_distribute_dataset(data)
-        metrics.append([trainer.train_step(batch) for batch in batches])
-    for one, two in zip(*metrics, strict=True):
-        assert float(one.factor_loss) > 0.1
-        np.testing.assert_allclose(two.factor_loss, one.factor_loss, rtol=1e-5)
-        np.testing.assert_allclose(two.gradient_norm, one.gradient_norm, rtol=1e-4)
+    for step in range(3):
+        one, two = (t.train_step({"image": images(step)}) for t in (plain, compiled))
+        for name, values in one.terms.items():
+            np.testing.assert_allclose(two.terms[name], values, rtol=1e-4, err_msg=name)
+        for name in ("loss", "mse", "gradient_norm"):
+            np.testing.assert_allclose(getattr(two, name), getattr(one, name), rtol=1e-4)
+    for a, b in zip(plain.variables, compiled.variables, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def test_any_worker_that_wants_to_stop_tells_all():
@@ -185,28 +165,19 @@ def test_any_worker_that_wants_to_stop_tells_all():
         assert float(trainer.train_step({"image": images(0)}, stop=wish).stop) == wish
 
 
-def test_batch_that_replicas_cannot_share():
-    if len(tf.config.list_logical_devices("CPU")) != 2:
-        pytest.skip("TensorFlow was started with another number of CPU devices")
-    config = config_lib.override(BASE, {"train.batch_size": 5})
-    with pytest.raises(UserError, match=r"batch_size is 5, which 2 replicas cannot share equally"):
-        training.Trainer(config, choose_strategy("mirrored"))
-    with pytest.raises(UserError, match="unknown strategy 'many'"):
-        choose_strategy("many")
-
-
 def metrics(**changes):
     ones = training.StepMetrics(*[np.float32(1)] * len(training.StepMetrics._fields))
-    ones = ones._replace(**{n: np.ones(3, np.float32) for n in ("neg_log_likelihood", "kl")})
-    return ones._replace(**changes)
+    terms = {"neg_log_likelihood": np.ones(3, np.float32), "kl": np.ones(3, np.float32)}
+    own = {name: changes.pop(name) for name in list(changes) if name in terms}
+    return ones._replace(terms={**terms, **own}, **changes)
 
 
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
         ({}, None),
-        ({"kl": np.array([1, np.inf, np.nan])}, "kl of iteration 2 is inf"),
-        ({"neg_log_likelihood": np.array([1, 1, np.nan])}, "neg_log_likelihood of iteration 3"),
+        ({"kl": np.array([1, np.inf, np.nan])}, "kl of iteration 1 is inf"),
+        ({"neg_log_likelihood": np.array([1, 1, np.nan])}, "neg_log_likelihood of iteration 2"),
         ({"gradient_norm": np.float32("nan")}, "gradient_norm is nan"),
         ({"loss": np.float32("-inf")}, "loss is -inf"),
     ],

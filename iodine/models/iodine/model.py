@@ -198,8 +198,9 @@ class Iodine(SceneModel):
             images, parameters, noise, scale, kl_weight, with_gradients=True
         )
         inputs = self.inputs(images, parameters, iteration.mixture, terms, gradients)
-        image_inputs = {
-            scope: tf.cast(value, self._conv_dtype) for scope, value in inputs.image.items()
+        image_inputs = {  # coordinates stay exact
+            scope: value if scope == "fixed" else tf.cast(value, self._conv_dtype)
+            for scope, value in inputs.image.items()
         }
         update, state = self.refinement(
             inputs._replace(image=image_inputs), state, parameters.shape[1]

@@ -1,7 +1,9 @@
 """Convolutions; first layers that exploit what their inputs share equal the plain one exactly.
 
 Each holds one kernel in the layout of the plain convolution, so a checkpoint does not depend on
-whether a shortcut is used. Variables are float32; a layer computes in the type of its input.
+whether a shortcut is used. Variables are float32; a layer computes in the type of its input. What
+the first layers compute once for many slots or images, coordinates above all, stays float32 until
+it is added to the rest: bfloat16 would move a coordinate of a large image by part of a pixel.
 """
 
 from collections.abc import Sequence
@@ -74,14 +76,13 @@ class BroadcastConv2D(_Kernel):
         """Maps latent [N, Z] to [N, H, W, out]."""
         if not self.use_shortcut:
             return self.plain(latent)
-        kernel = tf.cast(self.w, latent.dtype)
-        coordinates = tf.constant(self._coordinates, latent.dtype)
-        distinct = self._distinct_outputs(latent, kernel[:, :, : self._latent_size])
-        fixed = tf.nn.conv2d(coordinates, kernel[:, :, self._latent_size :], 1, "SAME")
-        return self._stretch(distinct) + (fixed + tf.cast(self.b, latent.dtype))
+        distinct = self._distinct_outputs(latent, self.w[:, :, : self._latent_size])
+        by_coordinates = self.w[:, :, self._latent_size :]
+        fixed = tf.nn.conv2d(tf.constant(self._coordinates), by_coordinates, 1, "SAME")
+        return self._stretch(distinct) + tf.cast(fixed + self.b, latent.dtype)
 
     def plain(self, latent: tf.Tensor) -> tf.Tensor:
-        """The same by an ordinary convolution of the broadcast input."""
+        """The same by an ordinary convolution of the broadcast input, all in its type."""
         _, height, width, _ = self._coordinates.shape
         tiled = tf.tile(latent[:, tf.newaxis, tf.newaxis], [1, height, width, 1])
         coordinates = tf.constant(self._coordinates, latent.dtype)
@@ -91,14 +92,15 @@ class BroadcastConv2D(_Kernel):
         return tf.nn.conv2d(inputs, kernel, 1, "SAME") + tf.cast(self.b, latent.dtype)
 
     def _distinct_outputs(self, latent: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """[N, k, k, out]."""
+        """[N, k, k, out] in the latent's type, for a float32 kernel."""
         size = 2 * self._radius + 1
         position, tap = np.arange(size)[:, np.newaxis], np.arange(size)[np.newaxis]
         # Output row i of a k x k canvas reads row i + a - radius through tap a, or padding.
         inside = np.abs(position + tap - 2 * self._radius) <= self._radius
         inside = tf.constant(inside, kernel.dtype)  # [k, k]
         summed = tf.einsum("ia,jb,abzo->zijo", inside, inside, kernel)  # sum of the taps that count
-        flat = tf.matmul(latent, tf.reshape(summed, [self._latent_size, -1]))
+        summed = tf.cast(tf.reshape(summed, [self._latent_size, -1]), latent.dtype)
+        flat = tf.matmul(latent, summed)
         return tf.reshape(flat, [-1, size, size, kernel.shape[-1]])
 
     def _stretch(self, x: tf.Tensor) -> tf.Tensor:
@@ -150,8 +152,8 @@ class SharedInputConv2D(_Kernel):
 
         Args:
             inputs: by scope, the channels of that scope in the kernel's order: "slot"
-                [B * K, H, W, C], "image" [B, H, W, C], "fixed" [1, H, W, C]. A scope without
-                channels is left out.
+                [B * K, H, W, C], "image" [B, H, W, C], "fixed" [1, H, W, C], the latter float32.
+                A scope without channels is left out.
             num_slots: K.
 
         Returns:
@@ -159,11 +161,11 @@ class SharedInputConv2D(_Kernel):
         """
         if not self.use_shortcut:
             return self.plain(inputs, num_slots)
-        some_input = next(iter(inputs.values()))
-        shared = tf.cast(self.b, some_input.dtype)
+        shared = self.b
         for scope in ("fixed", "image"):
             if scope in inputs:
-                shared = shared + self._convolve(inputs[scope], scope)
+                shared = shared + tf.cast(self._convolve(inputs[scope], scope), tf.float32)
+        shared = tf.cast(shared, inputs[_varying(inputs)].dtype)
         if "slot" not in inputs:
             return tf.repeat(shared, num_slots, axis=0)  # [B * K, H', W', out]
         x = self._convolve(inputs["slot"], "slot")
@@ -173,13 +175,13 @@ class SharedInputConv2D(_Kernel):
         return tf.reshape(by_slot + shared[:, tf.newaxis], tf.shape(x))
 
     def plain(self, inputs: dict[str, tf.Tensor], num_slots: int) -> tf.Tensor:
-        """The same by one convolution of all channels, repeated for every slot."""
+        """The same by one convolution of all channels, repeated for every slot, all in one type."""
         repeats = {"slot": 1, "image": num_slots}
-        varying = "slot" if "slot" in inputs else "image"
+        varying = _varying(inputs)
         repeats["fixed"] = tf.shape(inputs[varying])[0] * repeats[varying]  # B * K
         channels = {}
         for scope, x in inputs.items():
-            full = tf.repeat(x, repeats[scope], axis=0)
+            full = tf.repeat(tf.cast(x, inputs[varying].dtype), repeats[scope], axis=0)
             for position, channel in enumerate(self._channels[scope]):
                 channels[channel] = full[..., position]
         stacked = tf.stack([channels[i] for i in sorted(channels)], axis=-1)
@@ -189,3 +191,8 @@ class SharedInputConv2D(_Kernel):
     def _convolve(self, x: tf.Tensor, scope: str) -> tf.Tensor:
         kernel = tf.gather(tf.cast(self.w, x.dtype), self._channels[scope], axis=2)
         return tf.nn.conv2d(x, kernel, self._stride, "SAME")
+
+
+def _varying(inputs: dict[str, tf.Tensor]) -> str:
+    """A scope that is not "fixed"; its inputs have the type of the result."""
+    return "slot" if "slot" in inputs else "image"

@@ -7,8 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context
-from iodine.reproduction.framework.workloads import Budget, Training
 
 
 @dataclasses.dataclass

@@ -11,7 +11,7 @@ from iodine.datasets import pipelines
 from iodine.errors import UserError
 from iodine.evaluation.evaluator import Evaluator, divergence
 from iodine.models.interface import SceneModel
-from iodine.reproduction.framework.workloads import Budget, Training
+from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.training import checkpoints
 
 _BATCH = 64
@@ -79,13 +79,15 @@ class Context:
         num_iterations: int | None = None,
         may_diverge: bool = False,
     ) -> dict[str, np.ndarray]:
-        """Every metric of `evaluation.METRICS`, [T, N], over the budget's number of test scenes.
+        """Every metric of `evaluator.METRICS`, [S, N], over the budget's number of test scenes.
+
+        S counts the steps of inference: of IODINE the decodings t = 0, before any refinement, to T.
 
         Args:
             run: the model.
             dataset: by default the one it was trained on.
             num_slots: K; the model's by default.
-            num_iterations: T; the model's by default.
+            num_iterations: rounds of inference (T); the model's by default.
             may_diverge: whether values that are not finite are a result like any other.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from iodine.reproduction.framework import catalogue, estimate, providing
 from iodine.reproduction.framework.artifact import Artifact
-from iodine.reproduction.framework.workloads import Budget
+from iodine.reproduction.framework.budgets import Budget
 
 _HEADER = ("artifact", "runs", "hours", "shows", "trains on")
 

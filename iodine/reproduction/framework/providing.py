@@ -1,18 +1,20 @@
 """Gets what an artifact needs: data sets that are there or can be generated, and finished runs."""
 
+import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from iodine.config import Config
 from iodine.config import schema as config_lib
 from iodine.datasets import catalogue, pipelines, preparation
 from iodine.errors import UserError
-from iodine.reproduction.framework import sweep_summary
+from iodine.reproduction.framework import given_runs, sweep_summary
 from iodine.reproduction.framework.artifact import Artifact
+from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Context, Run
-from iodine.reproduction.framework.workloads import Budget, Training
+from iodine.reproduction.framework.given_runs import GivenRun
 from iodine.training import checkpoint_folder
 from iodine.training import run_folder as runs
 
@@ -24,11 +26,23 @@ class NothingToShowError(UserError):
 
 
 def folder_of(config: Config, runs_dir: str) -> pathlib.Path:
-    """Where a configuration is trained: the same configuration and seed, the same folder."""
-    values = config_lib.to_dict(config)
-    for field in runs.FREE_TO_CHANGE:
-        section, name = field.split(".")
-        del values[section][name]
+    """Where a configuration is trained: the same configuration and seed, the same folder.
+
+    The name tells the seed, and by a digest the other fields that are not at their defaults. So a
+    field that is new in this version changes no name, and neither do fields that decide nothing
+    about what is learned.
+    """
+    usual = dataclasses.replace(
+        config, data=type(config.data)(), model=type(config.model)(), train=type(config.train)()
+    )
+    defaults = config_lib.flatten(usual)
+    untold = {*runs.FREE_TO_CHANGE, "preset", "train.seed"}
+    values = {
+        name: value
+        for name, value in config_lib.flatten(config).items()
+        if name not in untold and value != defaults[name]
+    }
+    values["model.kind"] = config.model.kind
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
     return pathlib.Path(runs_dir) / f"{config.preset}-{digest}-seed{config.train.seed}"
 
@@ -47,7 +61,7 @@ def provide(
     budget: Budget,
     data_dir: str,
     runs_dir: str,
-    given: Mapping[str, str],
+    given: Sequence[GivenRun],
     train: Train,
     seed: int = 0,
     with_pages: bool = False,
@@ -59,7 +73,7 @@ def provide(
         budget: how much to train.
         data_dir: folder of the data sets; those that can be generated are made there.
         runs_dir: folder of the runs, which artifacts share.
-        given: runs that exist, by task: they take the place of its plain training.
+        given: runs that exist and take the place of trainings; see `given_runs.choose`.
         train: trains configurations in folders; returns those that failed and why.
         seed: of the latent samples of all that is evaluated.
         with_pages: whether HTML pages are asked for.
@@ -68,12 +82,7 @@ def provide(
         NothingToShowError: if nothing of the artifact can be had, saying why.
     """
     datasets = artifact.datasets(budget)
-    planned, missing = {}, {}
-    for training in artifact.trainings(budget):
-        if run := _plan(training, given, runs_dir):
-            planned[training.label] = run
-        else:
-            missing[training.label] = f"{training.task} is not trained at --budget={budget.name}"
+    planned, missing = _plan(artifact, budget, given, runs_dir)
     wanted = [*(run.config.data.dataset for run in planned.values()), *datasets]
     lacking = _make_data(wanted, budget, data_dir)
     missing.update({name: why for name, why in lacking.items() if name in datasets})
@@ -89,14 +98,25 @@ def provide(
     return Context(budget, data_dir, found, missing, seed, with_pages)
 
 
-def _plan(training: Training, given: Mapping[str, str], runs_dir: str) -> Run | None:
-    """The run for a training, there already or not; None if there is to be none."""
-    if training.is_plain and training.task in given:
-        name = given[training.task]
-        return Run(training, name, runs.read_config(runs.resolve(name)), is_given=True)
-    if training.config is None:
-        return None
-    return Run(training, str(folder_of(training.config, runs_dir)), training.config)
+def _plan(
+    artifact: Artifact, budget: Budget, given: Sequence[GivenRun], runs_dir: str
+) -> tuple[dict[str, Run], dict[str, str]]:
+    """The runs of an artifact, there already or not; and of those that are not to be, why."""
+    trainings = artifact.trainings(budget)
+    chosen = given_runs.choose(trainings, given)
+    planned, missing = {}, {}
+    for place, members in given_runs.by_place(trainings).items():
+        for run in chosen.get(place, ()):
+            label = place if len(members) == 1 else f"{place}, {run.name}"
+            training = dataclasses.replace(members[0], label=label)
+            planned[label] = Run(training, run.name, run.config, is_given=True)
+        for training in members if place not in chosen else ():
+            if training.config is None:
+                missing[training.label] = budget.why_not(training)
+            else:
+                folder = str(folder_of(training.config, runs_dir))
+                planned[training.label] = Run(training, folder, training.config)
+    return planned, missing
 
 
 def _train_unfinished(planned: Iterable[Run], lacking: Collection[str], train: Train):

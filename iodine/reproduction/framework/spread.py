@@ -14,8 +14,17 @@ _STAND_IN = 1e300  # for infinity, which cannot be interpolated
 
 
 def finite_images(values: dict[str, np.ndarray]) -> np.ndarray:
-    """[T, N], where the ELBO and the reconstruction of an image are finite; of `evaluate`."""
+    """Bool [T, N], where the ELBO and the reconstruction of an image are finite; of `evaluate`."""
     return np.isfinite(values["neg_elbo"]) & np.isfinite(values["mse"])
+
+
+def defined(values: np.ndarray, is_finite: np.ndarray) -> np.ndarray:
+    """Which images a metric [T, N] is defined for, [N]: foreground ARI needs a foreground.
+
+    An image is left out if its values are never a number although the model is finite there, by
+    `finite_images` [T, N].
+    """
+    return ~(np.isnan(values).all(axis=0) & is_finite.any(axis=0))
 
 
 def quartiles(values: np.ndarray, is_finite: np.ndarray, more_is_better: bool) -> np.ndarray:
@@ -30,8 +39,10 @@ def quartiles(values: np.ndarray, is_finite: np.ndarray, more_is_better: bool) -
         more_is_better: whether the worst value is minus infinity instead of infinity.
 
     Returns:
-        [3, ...].
+        [3, ...]; not numbers for no images at all.
     """
+    if not values.shape[-1]:
+        return np.full([3, *values.shape[:-1]], np.nan)
     worst = -_STAND_IN if more_is_better else _STAND_IN
     ranked = np.where(is_finite, values.astype(np.float64), worst)
     result = np.quantile(ranked, _QUARTERS, axis=-1)

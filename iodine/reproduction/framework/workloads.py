@@ -1,16 +1,15 @@
-"""What each budget trains for each task of the paper.
+"""What each budget trains for each task of the paper, by model.
 
 A task is a data set of the paper together with the sizes that appendix C gives it. The budget
-`paper` follows the paper; `cpu` is what two cores learn in about an hour, on our small preset;
-`smoke` runs the same code in seconds and learns nothing.
+`paper` follows the paper; `cpu` is what two cores learn in about an hour, on the published
+Tetrominoes; `smoke` runs the same code in seconds and learns nothing.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
-from iodine.config import Config
-from iodine.config import schema as config_lib
 from iodine.models import registry
 
 BUDGETS = ("smoke", "cpu", "paper")
@@ -22,22 +21,22 @@ MULTI_DSPRITES = "Multi-dSprites"
 MULTI_DSPRITES_BINARIZED = "binarized Multi-dSprites"
 SHAPES = "Shapes"
 TETRIS = "Tetris"
-TOUCHING_TETRIS = "touching Tetris"  # for Figure 10; in the paper all pieces may touch
 TEXTURED_MNIST = "Textured MNIST"
 IMAGENET = "ImageNet"
 TASKS = (
     *(CLEVR6, CLEVR6_NO_GREEN_SPHERES, CLEVR6_GRAYSCALE, MULTI_DSPRITES, MULTI_DSPRITES_BINARIZED),
-    *(SHAPES, TETRIS, TOUCHING_TETRIS, TEXTURED_MNIST, IMAGENET),
+    *(SHAPES, TETRIS, TEXTURED_MNIST, IMAGENET),
 )
 
-Choice = TypeVar("Choice")
+# Models as the paper names them; more are known as soon as they are registered.
+IODINE, MONET, R_NEM, VAE = "IODINE", "MONet", "R-NEM", "VAE"
 
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """How a budget trains a task."""
+    """How a budget trains a model for a task."""
 
-    preset: str
+    preset: str  # of the model
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     stands_in: bool = False  # trains on something simpler than the task's own data
     more_objects: str = ""  # a data set with more objects than are trained on (Figures 7, 9)
@@ -45,89 +44,53 @@ class Workload:
     ambiguous: str = ""  # a data set of stimuli with several readings (Figure 10)
 
 
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """One run that an artifact needs."""
+def register(budget: str, model: str, task: str, workload: Workload) -> None:
+    """Makes a budget train a model for a task, or train it otherwise than before.
 
-    label: str  # unique within the artifact
-    task: str
-    workload: Workload | None  # None: the budget does not train this task
-    config: Config | None
-    is_plain: bool = True  # the task as it is, with seed 0
+    Args:
+        budget: one of `BUDGETS`.
+        model: its name in tables and figures, as in "MONet".
+        task: one of `TASKS`.
+        workload: names a preset of the model, which `iodine.models.registry` knows.
 
-
-@dataclasses.dataclass(frozen=True)
-class Budget:
-    """One of `BUDGETS`."""
-
-    name: str
-
-    def choose(self, *, smoke: Choice, cpu: Choice, paper: Choice) -> Choice:
-        """The value for this budget."""
-        return {"smoke": smoke, "cpu": cpu, "paper": paper}[self.name]
-
-    @property
-    def num_images(self) -> int:
-        """Images that a figure is the mean of: 320, as for Table 1."""
-        return self.choose(smoke=16, cpu=320, paper=320)
-
-    @property
-    def data_sizes(self) -> dict[str, int]:
-        """The sizes of generated data sets that are not there yet; the data sets' own if empty."""
-        return self.choose(
-            smoke={"num_train": 32, "num_validation": 8, "num_test": 64}, cpu={}, paper={}
-        )
-
-    def workload(self, task: str) -> Workload | None:
-        """How this budget trains a task; None if it does not."""
-        return _WORKLOADS[self.name].get(task)
-
-    def training(
-        self,
-        label: str,
-        task: str,
-        overrides: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        short: bool = False,
-        stand_in: bool = False,
-    ) -> Training:
-        """A run for a task, with some fields changed.
-
-        Args:
-            label: what the artifact calls it.
-            task: as named above.
-            overrides: by the dotted name of a configuration's field.
-            seed: `train.seed`.
-            short: one of many variants that are compared with each other, not with the paper's
-                figures: budget `cpu` trains them for fewer steps, and reports more often.
-            stand_in: whether simpler data may stand in for the task's own.
-        """
-        workload = self.workload(task)
-        if workload is None or (workload.stands_in and not stand_in):
-            return Training(label, task, None, None)
-        fields = {**workload.overrides, **(_SHORT if short and self.name == "cpu" else {})}
-        fields.update(overrides or {}, **{"train.seed": seed})
-        config = config_lib.override(registry.preset(workload.preset), fields)
-        is_plain = not (short or overrides or seed)
-        return Training(label, task, workload, config, is_plain)
+    Raises:
+        ValueError: for an unknown budget or task.
+    """
+    if budget not in BUDGETS or task not in TASKS:
+        raise ValueError(f"no budget {budget!r} or no task {task!r}")
+    _WORKLOADS[budget][model, task] = workload
 
 
-def deconv_decoder(budget: Budget) -> dict[str, Any]:
-    """Overrides for the deconvolutional decoder of section 4.3, as the table in C.1 has it."""
-    channels, mlp_sizes, kernel_size = budget.choose(
-        smoke=((4, 4, 4), (8, 8), 3),
-        cpu=((32, 32, 32), (128, 128), 3),
-        paper=((64, 64, 64, 64, 64), (512, 512), 5),
-    )
-    return {
-        "model.decoder.kind": "deconv",
-        "model.decoder.channels": channels,
-        "model.decoder.mlp_sizes": mlp_sizes,
-        "model.decoder.kernel_size": kernel_size,
-    }
+@contextlib.contextmanager
+def registered(budget: str, model: str, task: str, workload: Workload) -> Iterator[None]:
+    """As `register`, until the block ends."""
+    before = dict(_WORKLOADS[budget])
+    register(budget, model, task, workload)
+    try:
+        yield
+    finally:
+        _WORKLOADS[budget].clear()
+        _WORKLOADS[budget].update(before)
 
 
-_SHORT = {"train.steps": 6_000, "train.validate_every": 500}
+def find(budget: str, model: str, task: str) -> Workload | None:
+    """How a budget trains a model for a task; None if it does not."""
+    return _WORKLOADS[budget].get((model, task))
+
+
+def models_for(budget: str, tasks: Collection[str]) -> list[str]:
+    """The models that a budget trains for any of these tasks."""
+    return list(dict.fromkeys(model for model, task in _WORKLOADS[budget] if task in tasks))
+
+
+def kind_of(model: str) -> str | None:
+    """The model's `config.model.kind`; None for one that no budget trains for any task."""
+    for workloads in _WORKLOADS.values():
+        for (name, _), workload in workloads.items():
+            if name == model:
+                return registry.preset(workload.preset).model.kind
+    return None
+
 
 # Ours for Figure 11: the paper says nothing about sizes.
 _TEXTURED_MNIST = Workload(
@@ -154,24 +117,34 @@ _PAPER = {
         "multi_dsprites",
         {"data.dataset": "shapes/generated", "data.image_size": 28, "model.num_slots": 4},
     ),
-    TETRIS: Workload("tetrominoes"),
-    TOUCHING_TETRIS: Workload("tetrominoes", ambiguous="tetrominoes/ambiguous"),
+    TETRIS: Workload("tetrominoes", ambiguous="tetrominoes/ambiguous"),
     TEXTURED_MNIST: _TEXTURED_MNIST,
     IMAGENET: _IMAGENET,
 }
 
-_SMALL = {"more_objects": "tetrominoes/more_small", "more_slots": 6}
+_CPU_TETRIS = Workload(
+    "tetrominoes_fast",
+    more_objects="tetrominoes/more",
+    more_slots=6,
+    ambiguous="tetrominoes/ambiguous",
+)
 _CPU = {
-    CLEVR6: Workload("tetrominoes_small", stands_in=True, **_SMALL),
-    CLEVR6_NO_GREEN_SPHERES: Workload("tetrominoes_small", stands_in=True, **_SMALL),
-    TETRIS: Workload("tetrominoes_small", **_SMALL),
-    TOUCHING_TETRIS: Workload(
-        "tetrominoes_small",
-        {"data.dataset": "tetrominoes/touching_small"},
-        ambiguous="tetrominoes/ambiguous_small",
-    ),
+    CLEVR6: dataclasses.replace(_CPU_TETRIS, stands_in=True),
+    CLEVR6_NO_GREEN_SPHERES: dataclasses.replace(_CPU_TETRIS, stands_in=True),
+    TETRIS: _CPU_TETRIS,
 }
 
+_SMALL_TETRIS = Workload(
+    "tetrominoes_small",
+    more_objects="tetrominoes/more_small",
+    more_slots=6,
+    ambiguous="tetrominoes/ambiguous_small",
+)
+_SMALL = {
+    CLEVR6: dataclasses.replace(_SMALL_TETRIS, stands_in=True),
+    CLEVR6_NO_GREEN_SPHERES: dataclasses.replace(_SMALL_TETRIS, stands_in=True),
+    TETRIS: _SMALL_TETRIS,
+}
 _TINY = {
     "train.steps": 2,
     "train.batch_size": 2,
@@ -191,7 +164,10 @@ def _tiny(workload: Workload) -> Workload:
 
 
 # CLEVR's own scenes have to be rendered or fetched, which is not a matter of seconds.
-_SMOKE = {task: _tiny(_CPU.get(task) or workload) for task, workload in _PAPER.items()}
+_SMOKE = {task: _tiny(workload) for task, workload in {**_PAPER, **_SMALL}.items()}
 del _SMOKE[MULTI_DSPRITES_BINARIZED]  # takes as long as the coloured ones, and shows no more
 
-_WORKLOADS = {"smoke": _SMOKE, "cpu": _CPU, "paper": _PAPER}
+_WORKLOADS: dict[str, dict[tuple[str, str], Workload]] = {
+    name: {(IODINE, task): workload for task, workload in by_task.items()}
+    for name, by_task in (("smoke", _SMOKE), ("cpu", _CPU), ("paper", _PAPER))
+}

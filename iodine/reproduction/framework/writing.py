@@ -37,7 +37,12 @@ def _record(artifact: Artifact, context: Context, findings: Findings) -> dict[st
         "evaluation_seed": context.seed,
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "runs": {
-            label: {"folder": run.folder, "trained": run.note}
+            label: {
+                "model": run.training.model,
+                "task": run.training.task,
+                "folder": run.folder,
+                "trained": run.note,
+            }
             for label, run in context.runs.items()
         },
         "not_run": context.missing,

@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from iodine.evaluation import ari as metrics
 from iodine.evaluation.inference import Decomposition
+from iodine.reproduction.framework import shown_scenes
 from iodine.reproduction.framework.context import Context, Run
-from iodine.reproduction.paper import figure04_16_to_18 as decompositions
+from iodine.reproduction.framework.matching import holding_slots
 
 _SHOWN_SLOTS = 4
 _SHOWN_ITERATIONS = 6
@@ -27,7 +27,7 @@ class CrowdedScene:
     image: np.ndarray  # [H, W, 3]
     masks: np.ndarray
     unseen: list[int]
-    results: list[Decomposition]  # one an iteration; the scene is their whole batch
+    results: list[Decomposition]  # t = 0, before any refinement, to T; the scene is their batch
 
     @property
     def num_objects(self) -> int:
@@ -35,8 +35,8 @@ class CrowdedScene:
         return int(num_visible(self.masks[np.newaxis])[0])
 
     def fg_ari(self) -> list[float]:
-        """Foreground ARI after each iteration."""
-        labels = np.concatenate([np.argmax(r.masks, axis=1) for r in self.results])  # [T, H, W]
+        """Foreground ARI of each decoding, t = 0 to T."""
+        labels = np.concatenate([np.argmax(r.masks, axis=1) for r in self.results])  # [T + 1, H, W]
         masks = np.repeat(self.masks[np.newaxis], len(labels), axis=0)
         num_slots = self.results[0].masks.shape[1]
         return metrics.adjusted_rand_index(masks, labels, num_slots, foreground_only=True).tolist()
@@ -47,9 +47,10 @@ def num_visible(true_masks: np.ndarray) -> np.ndarray:
     return np.any(true_masks[:, 1:] > 0, axis=(2, 3)).sum(axis=1)
 
 
-def shown_iterations(count: int) -> list[int]:
-    """At most six of 1 to `count`, the first and the last among them, closer in the beginning."""
-    return np.unique(np.round(np.geomspace(1, count, _SHOWN_ITERATIONS)).astype(int)).tolist()
+def shown_iterations(last: int) -> list[int]:
+    """At most six of t = 0 to `last`, both among them, closer in the beginning."""
+    places = np.geomspace(1, last + 1, _SHOWN_ITERATIONS)
+    return np.unique(np.round(places).astype(int) - 1).tolist()
 
 
 def shown_slots(true_masks: np.ndarray, masks: np.ndarray, unseen: Sequence[int]) -> list[int]:
@@ -60,16 +61,13 @@ def shown_slots(true_masks: np.ndarray, masks: np.ndarray, unseen: Sequence[int]
 
     Args:
         true_masks: one-hot [L, H, W].
-        masks: the model's after each iteration, [T, K, H, W].
+        masks: the model's of each decoding, [T + 1, K, H, W].
         unseen: see `CrowdedScene`.
     """
     num_slots = masks.shape[1]
-    labels = np.argmax(masks[-1], axis=0)
-    shared = metrics.contingency(true_masks[np.newaxis], labels[np.newaxis], num_slots)[0]
-    entities, slots = linear_sum_assignment(shared, maximize=True)
-    holder = {e: k for e, k in zip(entities, slots, strict=True) if e and shared[e, k] > 0}
+    holder = {e: k for e, k in holding_slots(true_masks, masks[-1]).items() if e}
     change = np.abs(np.nan_to_num(masks[-1] - masks[0])).sum(axis=(1, 2))
-    last = [int(holder[e]) for e in unseen if e in holder][-_SHOWN_SLOTS:]
+    last = [holder[e] for e in unseen if e in holder][-_SHOWN_SLOTS:]
     rank = sorted(range(num_slots), key=lambda k: (k not in holder.values(), -change[k]))
     others = [k for k in rank if k not in last][: max(0, _SHOWN_SLOTS - len(last))]
     return sorted(others) + last
@@ -109,5 +107,5 @@ def crowded_scene(context: Context, run: Run) -> CrowdedScene:
         is_object = scene["mask"][row].any(axis=(1, 2)) & (np.arange(len(scene["mask"][row])) > 0)
         unseen = unseen_objects(factors, [b["factors"] for b in trained], is_object)
     image = scene["image"][row]
-    results = decompositions.decompose(run, image[np.newaxis], context.seed, workload.more_slots)
+    results = shown_scenes.decompose(run, image[np.newaxis], context.seed, workload.more_slots)
     return CrowdedScene(index, image, scene["mask"][row], unseen, results)

@@ -12,12 +12,11 @@ from iodine.evaluation.inference import Decomposition
 from iodine.figures import traversal_page
 from iodine.figures.traversals import traversal_figure
 from iodine.models.interface import SceneModel
-from iodine.reproduction.framework import workloads
+from iodine.reproduction.framework import shown_scenes, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context
-from iodine.reproduction.framework.workloads import Budget, Training
-from iodine.reproduction.paper import figure04_16_to_18 as decompositions
-from iodine.reproduction.paper.table1 import NOT_RUN
+from iodine.reproduction.framework.budgets import Budget, Training
+from iodine.reproduction.framework.wording import NOT_RUN
 
 _ROWS = 6  # latents that a figure shows, as in Figure 6
 _RANKING_SCENES = 64  # whose objects say which latents matter
@@ -37,9 +36,9 @@ def _trainings(budget: Budget) -> list[Training]:
 
 
 def _infer(context: Context) -> _Inferred:
-    [run] = context.runs.values()
+    run = context.runs[workloads.CLEVR6]
     images = context.scenes(run.config.data.dataset, _RANKING_SCENES)["image"]
-    result = decompositions.decompose(run, images, context.seed)[-1]
+    result = shown_scenes.decompose(run, images, context.seed)[-1]
     kl = traversals.latent_kl(run.model, result)
     of_objects = kl[traversals.object_slots(result.masks)]
     kl_of_objects = of_objects if len(of_objects) else kl.reshape(-1, kl.shape[-1])

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from iodine.reproduction.framework import workloads
+from iodine.evaluation.evaluator import mean_over_images
+from iodine.figures.grids import Block, blocks_figure
+from iodine.reproduction.framework import shown_scenes, spread, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context, Run
-from iodine.reproduction.framework.panels import Block, blocks_figure, span
-from iodine.reproduction.framework.workloads import Budget, Training
-from iodine.reproduction.paper import figure04_16_to_18 as decompositions
+from iodine.reproduction.framework.budgets import Budget, Training
+from iodine.reproduction.framework.matching import found_objects
+from iodine.reproduction.framework.wording import span
 from iodine.reproduction.paper.crowded_scene import (
     CrowdedScene,
     crowded_scene,
@@ -34,23 +36,21 @@ def _datasets(budget: Budget) -> list[str]:
 def iterations_block(
     scene: CrowdedScene, iterations: Sequence[int], slots: Sequence[int], heading: str
 ) -> Block:
-    """A row an iteration: reconstruction, segmentation and slots; the image in the first."""
+    """A row an iteration: reconstruction, segmentation and slots; the image in the first.
+
+    Args:
+        scene: what is shown.
+        iterations: which decodings; t = 0 is the one before any refinement.
+        slots: which slots.
+        heading: of the block.
+    """
     rows = []
     for t in iterations:
-        reconstruction, segmentation, *held = decompositions.slot_pictures(scene.results[t - 1], 0)
+        reconstruction, segmentation, *held = shown_scenes.slot_pictures(scene.results[t], 0)
         image = None if rows else scene.image
         rows.append([image, reconstruction, segmentation, *(held[k] for k in slots)])
-    num_slots = scene.results[0].masks.shape[1]
-    names, borders = (
-        f(num_slots) for f in (decompositions.slot_titles, decompositions.slot_borders)
-    )
-    return Block(
-        heading,
-        ["image", "recon.", "segm.", *(names[k] for k in slots)],
-        rows,
-        [None] * 3 + [borders[k] for k in slots],
-        [f"t = {t}" for t in iterations],
-    )
+    labels = [f"t = {t}" for t in iterations]
+    return shown_scenes.slots_block(heading, ["image", "recon.", "segm."], rows, labels, slots)
 
 
 def _not_run(context: Context, name: str) -> Findings | None:
@@ -69,12 +69,12 @@ def _make_figure7(context: Context) -> Findings:
     scene = crowded_scene(context, run)
     masks = np.concatenate([r.masks for r in scene.results])
     slots = shown_slots(scene.masks, masks, scene.unseen)
-    iterations = shown_iterations(len(scene.results))
+    iterations = shown_iterations(len(scene.results) - 1)
     numbers = _numbers(context, run, scene)
     more, trained, shown = (numbers[n]["fg_ari"] for n in ("more objects", "trained", "scene"))
     rows = [
         {"iteration": t, "scene": s, "more objects": m, "as trained": a}
-        for t, (s, m, a) in enumerate(zip(shown, more, trained, strict=True), start=1)
+        for t, (s, m, a) in enumerate(zip(shown, more, trained, strict=True))
     ]
     block = iterations_block(scene, iterations, slots, _heading(scene))
     return Findings(
@@ -86,7 +86,7 @@ def _make_figure7(context: Context) -> Findings:
 
 
 def _numbers(context: Context, run: Run, scene: CrowdedScene) -> dict[str, Any]:
-    """Foreground ARI by iteration: of the scene, of scenes with more objects, and as trained."""
+    """Foreground ARI of each decoding: of the scene, with more objects, and as trained."""
     workload, num_images = run.training.workload, context.budget.num_images
     counts = {
         name: np.concatenate([num_visible(b["mask"]) for b in context.batches(name, num_images)])
@@ -105,25 +105,34 @@ def _numbers(context: Context, run: Run, scene: CrowdedScene) -> dict[str, Any]:
             "num_slots": workload.more_slots,
             "num_images": int(chosen.sum()),
             "objects": [int(count[chosen].min()), int(count[chosen].max())],
-            "fg_ari": more["fg_ari"][:, chosen].mean(axis=1).tolist(),
+            **_mean_ari(more["fg_ari"][:, chosen]),
             "last fg_ari by objects": {
-                str(n): float(more["fg_ari"][-1, count == n].mean()) for n in np.unique(count)
+                str(n): _mean_ari(more["fg_ari"][:, count == n])["fg_ari"][-1]
+                for n in np.unique(count)
             },
         },
         "trained": {
             "dataset": run.config.data.dataset,
-            "num_slots": run.config.model.num_slots,
+            "num_slots": run.model.spec.num_slots,
             "num_images": int(trained["fg_ari"].shape[1]),
             "objects": [int(counts[run.config.data.dataset].min()), trained_at_most],
-            "fg_ari": trained["fg_ari"].mean(axis=1).tolist(),
+            **_mean_ari(trained["fg_ari"]),
         },
+    }
+
+
+def _mean_ari(values: np.ndarray) -> dict[str, Any]:
+    """Of each decoding, [T + 1, N], the mean over images; and how many of these it leaves out."""
+    return {
+        "fg_ari": spread.json_list(mean_over_images("fg_ari", values)),
+        "images without foreground": int(np.isnan(values).all(axis=0).sum()),
     }
 
 
 def _scene_numbers(scene: CrowdedScene) -> dict[str, Any]:
     last = scene.results[-1].masks
     labels, num_slots = np.argmax(last, axis=1), last.shape[1]
-    _, found = decompositions.found_objects(scene.masks[np.newaxis], labels, num_slots)
+    _, found = found_objects(scene.masks[np.newaxis], labels, num_slots)
     return {
         "index": scene.index,
         "objects": scene.num_objects,
@@ -141,12 +150,20 @@ def _heading(scene: CrowdedScene) -> str:
 def _comparison(run: Run, scene: CrowdedScene, numbers: dict[str, Any]) -> str:
     more, trained = numbers["more objects"], numbers["trained"]
     return (
-        f"{_scene_in_words(run, scene)}; foreground ARI {more['fg_ari'][-1]:.3f} over "
-        f"{more['num_images']} scenes of {span(*more['objects'])} objects with K = "
-        f"{more['num_slots']}, {trained['fg_ari'][-1]:.3f} over {trained['num_images']} of "
-        f"{span(*trained['objects'])} with K = {trained['num_slots']} as trained; the paper shows "
+        f"{_scene_in_words(run, scene)}; foreground ARI {_over(more, ' scenes', ' objects')}, "
+        f"{_over(trained)} as trained; the paper shows "
         "9 objects with K = 11 of a model trained on 3-6 with K = 7, each in a slot of its own, "
         "and says that ARI decreases little"
+    )
+
+
+def _over(part: dict[str, Any], scenes: str = "", objects: str = "") -> str:
+    """The last mean of a part of the numbers, and what it is the mean of."""
+    ari = part["fg_ari"][-1]
+    return (
+        f"{'not defined' if ari is None else f'{ari:.3f}'} over {part['num_images']}{scenes} of "
+        f"{span(*part['objects'])}{objects} with K = {part['num_slots']}"
+        f"{wording.without_foreground(part['images without foreground'])}"
     )
 
 
@@ -159,7 +176,8 @@ def _scene_in_words(run: Run, scene: CrowdedScene) -> str:
     ari = values["fg_ari"]
     return (
         f"{values['found']} of {values['objects']} objects of the shown scene have a slot of their "
-        f"own, foreground ARI {ari[0]:.3f} after iteration 1, {ari[-1]:.3f} after {len(ari)}; "
+        f"own, foreground ARI {ari[0]:.3f} before any refinement, {ari[-1]:.3f} after "
+        f"{len(ari) - 1}; "
         f"{held_out}"
     )
 
@@ -171,12 +189,12 @@ def _make_figure19(context: Context) -> Findings:
     scene = crowded_scene(context, run)
     count = len(scene.results)
     slots = range(scene.results[0].masks.shape[1])
-    block = iterations_block(scene, range(1, count + 1), slots, _heading(scene))
+    block = iterations_block(scene, range(count), slots, _heading(scene))
     numbers = _scene_numbers(scene)
     return Findings(
         comparison=f"{_scene_in_words(run, scene)}; in the paper each of 9 objects has a slot",
         numbers={"scene": numbers},
-        table=[{"iteration": t, "fg_ari": a} for t, a in enumerate(numbers["fg_ari"], start=1)],
+        table=[{"iteration": t, "fg_ari": a} for t, a in enumerate(numbers["fg_ari"])],
         figures={"figure19": blocks_figure([block])},
     )
 

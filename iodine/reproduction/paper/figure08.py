@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from iodine.figures import decompositions as plots
-from iodine.reproduction.framework import spread, workloads
+from iodine.reproduction.framework import spread, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context, Run
-from iodine.reproduction.framework.workloads import Budget, Training
+from iodine.reproduction.framework.budgets import Budget, Training
 
 # A median is as good as its best if it is within this share of its whole improvement, from the
 # first iteration to the best one: when inference has converged, and until it diverges.
@@ -55,12 +55,15 @@ def _make(context: Context) -> Findings:
 
 
 def trained_with(run: Run) -> int:
-    """T of a run's training."""
-    return run.config.train.num_iterations or run.config.model.num_iterations
+    """T of a run's training, the number of refinements."""
+    return run.config.train.num_iterations or run.model.spec.num_iterations
 
 
 def _refined(context: Context, run: Run, num_iterations: int) -> dict[str, np.ndarray]:
-    """`Context.evaluate` after each refinement, [T, N]."""
+    """`Context.evaluate` after each refinement, t = 1 to T, [T, N].
+
+    The unrefined decoding is left out: the paper's curves begin where something was inferred.
+    """
     values = context.evaluate(run, num_iterations=num_iterations, may_diverge=True)
     return {name: array[1:] for name, array in values.items()}
 
@@ -69,24 +72,28 @@ def curve(values: dict[str, np.ndarray], trained: int) -> dict[str, Any]:
     """What Figure 8 shows of one model.
 
     Args:
-        values: of `Context.evaluate`, [T, N].
+        values: of `Context.evaluate` after each refinement, t = 1 to T, [T, N].
         trained: T of the training.
 
     Returns:
         By metric the `spread.quartiles`, [3, T]; `not_finite`, the images at each iteration whose
-        ELBO or reconstruction is not finite, [T]; `images`, their number N; and what the medians
-        say: `converged` (iteration), `gain_ari` and `gain_mse` (after more iterations than trained
-        with: ARI gained, and share of the error lost), `diverges` (iteration, or None).
+        ELBO or reconstruction is not finite, [T]; `images`, their number N, of which
+        `without_foreground` do not count for the ARI; and what the medians say: `converged`
+        (iteration), `gain_ari` and `gain_mse` (after more iterations than trained with: ARI
+        gained, and share of the error lost), `diverges` (iteration, or None).
     """
     is_finite = spread.finite_images(values)
+    counts = {name: spread.defined(values[name], is_finite) for name, *_ in spread.PANELS}
     record: dict[str, Any] = {
-        name: spread.quartiles(values[name], is_finite, more) for name, _, more in spread.PANELS
+        name: spread.quartiles(values[name][:, counts[name]], is_finite[:, counts[name]], more)
+        for name, _, more in spread.PANELS
     }
     ari, mse = record["fg_ari"][1], record["mse"][1]
     ends = [end for end in (diverges_at(-ari), diverges_at(mse)) if end]
     return record | {
         "trained": trained,
         "images": is_finite.shape[1],
+        "without_foreground": int((~counts["fg_ari"]).sum()),
         "not_finite": (~is_finite).sum(axis=1),
         "converged": max(converged_at(-ari), converged_at(mse)),
         "diverges": min(ends, default=None),
@@ -131,7 +138,7 @@ def _tolerance(costs: np.ndarray) -> float:
 
 
 def draw(curves: dict[str, dict[str, Any]], missing: dict[str, str]) -> Figure:
-    """Medians and shaded quartiles over test iterations; a dot where training's T ends.
+    """Medians and shaded quartiles over refinements, from 1; a dot where training's T ends.
 
     Args:
         curves: of `curve`, by label.
@@ -148,7 +155,7 @@ def draw(curves: dict[str, dict[str, Any]], missing: dict[str, str]) -> Figure:
             color = plots.slot_color(number)
             _draw_curve(axis, record[name], record["trained"], color, label + note)
         axis.set_title(f"({letter}) {title}", fontsize=8)
-        axis.set_xlabel("test iteration", fontsize=7)
+        axis.set_xlabel("refinements at test time", fontsize=7)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.tick_params(labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)
@@ -237,7 +244,7 @@ def _sentence(record: dict[str, Any]) -> str:
     parts.append(f"diverges from {diverges}" if diverges else f"stable to {len(ari)}")
     if worst := int(record["not_finite"].max()):
         parts.append(f"{worst} of {record['images']} images not finite")
-    return ", ".join(parts)
+    return ", ".join(parts) + wording.without_foreground(record["without_foreground"])
 
 
 def _as_json(record: dict[str, Any]) -> dict[str, Any]:
@@ -246,7 +253,8 @@ def _as_json(record: dict[str, Any]) -> dict[str, Any]:
         for name, *_ in spread.PANELS
     }
     gains = {key: spread.json_number(record[key]) for key in ("gain_ari", "gain_mse")}
-    kept = {key: record[key] for key in ("trained", "images", "converged", "diverges")}
+    names = ("trained", "images", "without_foreground", "converged", "diverges")
+    kept = {key: record[key] for key in names}
     return kept | gains | quartiles | {"not_finite": record["not_finite"].tolist()}
 
 

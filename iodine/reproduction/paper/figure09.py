@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from iodine.figures import decompositions as plots
-from iodine.reproduction.framework import spread, workloads
+from iodine.reproduction.framework import spread, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context
-from iodine.reproduction.framework.workloads import Budget, Training
+from iodine.reproduction.framework.budgets import Budget, Training
 
 _SAME, _MORE = "same", "more"  # objects: as many as were trained on, or more
 _COLORS = {_SAME: plots.slot_color(0), _MORE: plots.slot_color(1)}  # the paper's blue and orange
@@ -88,17 +88,23 @@ def boxes_of(values: dict[str, np.ndarray]) -> dict[str, Any]:
     """What Figure 9 shows of one evaluation, after its last iteration.
 
     Args:
-        values: of `Context.evaluate`, [T, N].
+        values: of `Context.evaluate`, [T + 1, N].
 
     Returns:
-        `spread.box` by metric, and `not_finite`, the number of images whose ELBO or reconstruction
-        is not finite.
+        `spread.box` by metric; `not_finite`, the number of images whose ELBO or reconstruction is
+        not finite; `without_foreground`, the number that do not count for the ARI.
     """
-    is_finite = spread.finite_images(values)[-1]
+    is_finite = spread.finite_images(values)
+    counts = {name: spread.defined(values[name], is_finite) for name, *_ in spread.PANELS}
+    last = is_finite[-1]
     record: dict[str, Any] = {
-        name: spread.box(values[name][-1], is_finite, more) for name, _, more in spread.PANELS
+        name: spread.box(values[name][-1, counts[name]], last[counts[name]], more)
+        for name, _, more in spread.PANELS
     }
-    return record | {"not_finite": int((~is_finite).sum())}
+    return record | {
+        "not_finite": int((~last).sum()),
+        "without_foreground": int((~counts["fg_ari"]).sum()),
+    }
 
 
 def draw(
@@ -209,6 +215,7 @@ def _comparison(
             f"{label}: ARI {', '.join(medians['fg_ari'])}, MSE {', '.join(medians['mse'])}, "
             f"KL {', '.join(medians['kl'])}"
             + (f" ({diverged[label]})" if label in diverged else "")
+            + wording.without_foreground(sum(r["without_foreground"] for r in by_test.values()))
         )
     groups = {
         "enough": [by for label, by in boxes.items() if number_of(label) >= needed],
@@ -258,7 +265,7 @@ def _as_json(record: dict[str, Any]) -> dict[str, Any]:
         metric: {key: spread.json_number(value) for key, value in record[metric].items()}
         for metric, *_ in spread.PANELS
     }
-    return boxes | {"not_finite": record["not_finite"]}
+    return boxes | {key: record[key] for key in ("not_finite", "without_foreground")}
 
 
 def _row(
@@ -268,7 +275,10 @@ def _row(
     row: dict[str, Any] = {"trained with": label, "tested with": f"K = {slots}", "on": dataset}
     for metric, *_ in spread.PANELS:
         row |= {f"{metric} {key}": value for key, value in record[metric].items()}
-    return row | {"images not finite": record["not_finite"]}
+    return row | {
+        "images not finite": record["not_finite"],
+        "images without foreground": record["without_foreground"],
+    }
 
 
 FIGURE9 = Artifact(

@@ -1,17 +1,20 @@
 """Figure 11: data that are hard to segment, Textured MNIST, ImageNet and grayscale CLEVR6."""
 
-from iodine.reproduction.framework import workloads
+import numpy as np
+
+from iodine.evaluation.evaluator import left_out, mean_over_images
+from iodine.figures.grids import Block, blocks_figure
+from iodine.reproduction.framework import shown_scenes, spread, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context
-from iodine.reproduction.framework.panels import Block, blocks_figure
-from iodine.reproduction.framework.workloads import Budget, Training
-from iodine.reproduction.paper import figure04_16_to_18 as decompositions
+from iodine.reproduction.framework.budgets import Budget, Training
 
 _PARTS = {
     workloads.TEXTURED_MNIST: "a) Textured MNIST",
     workloads.IMAGENET: "b) ImageNet",
     workloads.CLEVR6_GRAYSCALE: "c) grayscale CLEVR6",
 }
+_METRICS = ("fg_ari", "mse")
 _PAPER = {
     workloads.TEXTURED_MNIST: "in the paper the digits are not captured",
     workloads.IMAGENET: "in the paper regions of similar colour, not objects (no true masks)",
@@ -29,14 +32,21 @@ def _make(context: Context) -> Findings:
     for task, run in context.runs.items():
         num_images = context.budget.choose(smoke=2, cpu=3, paper=4)
         scenes = context.scenes(run.config.data.dataset, num_images)
-        result = decompositions.decompose(run, scenes["image"], context.seed)[-1]
-        blocks[task] = decompositions.decomposition_block(_PARTS[task], scenes["image"], result)
-        scores = decompositions.scene_scores(scenes, result.masks)
+        result = shown_scenes.decompose(run, scenes["image"], context.seed)[-1]
+        blocks[task] = shown_scenes.decomposition_block(_PARTS[task], scenes["image"], result)
+        scores = shown_scenes.scene_scores(scenes, result.masks)
         shown += [{"data set": task, **score} for score in scores]
         values = context.evaluate(run, may_diverge=True)
         # Without true masks there is nothing to compare a segmentation with.
-        fg_ari = float(values["fg_ari"][-1].mean()) if "fg_ari" in values else None
-        rows.append({"data set": task, "fg_ari": fg_ari, "mse": float(values["mse"][-1].mean())})
+        means = {n: float(mean_over_images(n, values[n])[-1]) for n in _METRICS if n in values}
+        omitted = left_out(values).get("fg_ari", 0)
+        rows.append(
+            {
+                "data set": task,
+                **{name: spread.json_number(means.get(name, np.nan)) for name in _METRICS},
+                "images without foreground": omitted,
+            }
+        )
     return Findings(
         comparison="; ".join(_comparison(row) for row in rows),
         numbers={"summary": rows, "scenes": shown},
@@ -46,10 +56,13 @@ def _make(context: Context) -> Findings:
 
 
 def _comparison(row: dict) -> str:
-    score = "" if row["fg_ari"] is None else f"foreground ARI {row['fg_ari']:.3f}, "
-    return (
-        f"{row['data set']}: {score}mean squared error {row['mse']:.4f}; {_PAPER[row['data set']]}"
-    )
+    scores = []
+    if row["fg_ari"] is not None:
+        omitted = wording.without_foreground(row["images without foreground"])
+        scores.append(f"foreground ARI {row['fg_ari']:.3f}{omitted}")
+    mse = "not finite" if row["mse"] is None else f"{row['mse']:.4f}"
+    scores.append(f"mean squared error {mse}")
+    return f"{row['data set']}: {', '.join(scores)}; {_PAPER[row['data set']]}"
 
 
 FIGURE11 = Artifact(

@@ -7,15 +7,15 @@ import matplotlib.colors
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
-from scipy.optimize import linear_sum_assignment
 
-from iodine.evaluation import ari as metrics
 from iodine.evaluation import inference
 from iodine.figures import decompositions as plots
+from iodine.figures.grids import Block, blocks_figure
 from iodine.models.interface import SceneModel
+from iodine.reproduction.framework import shown_scenes
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context
-from iodine.reproduction.framework.panels import Block, blocks_figure
+from iodine.reproduction.framework.matching import holding_slots
 from iodine.reproduction.paper import figure04_16_to_18 as decompositions
 
 _NAMES = ("figure20", "figure21", "figure22")
@@ -61,11 +61,8 @@ def true_segmentation(true_masks: np.ndarray, masks: np.ndarray) -> np.ndarray:
     Entities and slots, masks [K, H, W], are matched one to one so that they share the most pixels;
     entities without a slot get colours that no slot has, pixels of no entity are black.
     """
-    labels, num_slots = np.argmax(masks, axis=0), len(masks)
-    shared = metrics.contingency(true_masks[np.newaxis], labels[np.newaxis], num_slots)[0]
-    slots = np.arange(len(true_masks)) + num_slots
-    entities, matched = linear_sum_assignment(shared, maximize=True)
-    slots[entities] = matched
+    holder, num_slots = holding_slots(true_masks, masks), len(masks)
+    slots = [holder.get(entity, num_slots + entity) for entity in range(len(true_masks))]
     colors = np.stack([plots.slot_color(slot) for slot in slots])
     return np.einsum("lhw,lc->hwc", true_masks, colors)
 
@@ -81,7 +78,7 @@ def _make(context: Context) -> Findings:
         scenes = context.scenes(run.config.data.dataset, num_images)
         masks, logits = last_masks(run.model, scenes["image"], context.seed)
         figures[name] = _draw(task, scenes, masks, logits)
-        scores = decompositions.scene_scores(scenes, masks)
+        scores = shown_scenes.scene_scores(scenes, masks)
         rows += [{"data set": task, **score} for score in scores]
         low, high = gray_range(logits)
         ranges[task] = {"black": low, "white": high, "contrast": contrast(masks, logits)}
@@ -89,7 +86,7 @@ def _make(context: Context) -> Findings:
         f"{task} {r['contrast']:.1f}" for task, r in ranges.items() if r["contrast"] is not None
     )
     return Findings(
-        comparison=f"{decompositions.compare_by_task(rows)}; a slot's mask logits are higher where "
+        comparison=f"{shown_scenes.compare_by_task(rows)}; a slot's mask logits are higher where "
         f"it wins than elsewhere, in nats: {contrasts}; the paper shows pictures only",
         numbers={"scenes": rows, "logits": ranges},
         table=rows,
@@ -106,14 +103,8 @@ def _draw(task: str, scenes: dict[str, Any], masks: np.ndarray, logits: np.ndarr
     ):
         rows.append([image, plots.segmentation(np.nan_to_num(mask)), *mask])
         rows.append([image, true_segmentation(true, mask), *(logit - low) / (high - low)])
-    num_slots = masks.shape[1]
-    block = Block(
-        task,
-        ["image", "segmentation", *decompositions.slot_titles(num_slots)],
-        rows,
-        [None, None, *decompositions.slot_borders(num_slots)],
-        ["model,\nmasks", "true,\nlogits"] * len(masks),
-    )
+    labels = ["model,\nmasks", "true,\nlogits"] * len(masks)
+    block = shown_scenes.slots_block(task, ["image", "segmentation"], rows, labels)
     figure = blocks_figure([block], foot=_FOOT)
     height = figure.get_figheight()
     bar = figure.add_axes((0.3, 0.24 / height, 0.5, 0.09 / height))

@@ -13,7 +13,7 @@ from iodine.models.iodine.config import RefinementConfig
 from iodine.reproduction.framework import spread, training_curves, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context
-from iodine.reproduction.framework.workloads import Budget, Training
+from iodine.reproduction.framework.budgets import Budget, Training
 
 ALL_INPUTS = "all inputs"
 _FIGURES = {workloads.CLEVR6: (33, 36), workloads.TETRIS: (37, 40)}  # the paper's numbers
@@ -98,8 +98,8 @@ def curves_of(run: str) -> dict[str, np.ndarray]:
 
     Returns:
         `steps` [S]; `loss`, Eq. 4 of the training batches, mean since the validation before;
-        `fg_ari` and `mse`, means over validation images after the last iteration; `kl`, of the
-        training batches as `loss`, summed over slots and the iterations of training. All [S];
+        `fg_ari` and `mse`, means over validation images after the last refinement; `kl`, of the
+        training batches as `loss`, summed over slots and the decodings of training. All [S];
         S is 0 for a run without validations.
     """
     found = training_curves.read(run, ("train", "train_kl", "validation"))

@@ -1,72 +1,149 @@
-"""Table 1: foreground ARI over five seeds; mean squared error and KL besides."""
+"""Table 1: foreground ARI of all models over five seeds; mean squared error and KL besides."""
 
 from typing import Any
 
 import numpy as np
 
-from iodine.reproduction.framework import workloads
+from iodine.evaluation.evaluator import left_out, mean_over_images
+from iodine.reproduction.framework import given_runs, spread, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
-from iodine.reproduction.framework.context import Context
-from iodine.reproduction.framework.workloads import Budget, Training
+from iodine.reproduction.framework.budgets import Budget, Training
+from iodine.reproduction.framework.context import Context, Run
+from iodine.reproduction.framework.wording import NOT_RUN
+from iodine.reproduction.framework.workloads import IODINE, MONET, R_NEM
 
-NOT_RUN = "not run"
 _METRICS = ("fg_ari", "mse", "kl", "ari", "miou")
+_LEFT_OUT = "images without foreground"
 
 # The paper's foreground ARI: mean and standard deviation across five seeds.
 _PAPER = {
-    workloads.CLEVR6: {"IODINE": (0.988, 0.000), "MONet": (0.962, 0.006)},
-    workloads.MULTI_DSPRITES: {"IODINE": (0.767, 0.056), "MONet": (0.904, 0.008)},
-    workloads.MULTI_DSPRITES_BINARIZED: {"IODINE": (0.648, 0.172), "R-NEM": (0.685, 0.017)},
-    workloads.SHAPES: {"IODINE": (0.910, 0.119), "R-NEM": (0.776, 0.019)},
-    workloads.TETRIS: {"IODINE": (0.992, 0.004)},
+    workloads.CLEVR6: {IODINE: (0.988, 0.000), MONET: (0.962, 0.006)},
+    workloads.MULTI_DSPRITES: {IODINE: (0.767, 0.056), MONET: (0.904, 0.008)},
+    workloads.MULTI_DSPRITES_BINARIZED: {IODINE: (0.648, 0.172), R_NEM: (0.685, 0.017)},
+    workloads.SHAPES: {IODINE: (0.910, 0.119), R_NEM: (0.776, 0.019)},
+    workloads.TETRIS: {IODINE: (0.992, 0.004)},
 }
 
 
+def models(budget: Budget) -> list[str]:
+    """The columns: the paper's models, then what else the budget trains for these tasks."""
+    return list(dict.fromkeys([IODINE, R_NEM, MONET, *workloads.models_for(budget.name, _PAPER)]))
+
+
+def _place(model: str, task: str) -> str:
+    return f"{model} on {task}"
+
+
 def _trainings(budget: Budget) -> list[Training]:
-    seeds = budget.choose(smoke=2, cpu=5, paper=5)
+    count = budget.choose(smoke=2, cpu=5, paper=5)
     return [
-        budget.training(f"{task}, seed {seed}", task, seed=seed)
+        training
         for task in _PAPER
-        for seed in range(seeds)
+        for model in models(budget)
+        for training in budget.seeds(_place(model, task), task, count, model)
     ]
 
 
 def _make(context: Context) -> Findings:
-    by_task: dict[str, list[dict[str, float]]] = {task: [] for task in _PAPER}
+    by_place: dict[str, list[Run]] = {}
     for run in context.runs.values():
-        values = context.evaluate(run)
-        by_task[run.training.task].append({m: float(values[m][-1].mean()) for m in _METRICS})
-    rows = [_row(task, seeds, context) for task, seeds in by_task.items()]
+        by_place.setdefault(run.training.place, []).append(run)
+    scores = {place: [_scores(context, run) for run in runs] for place, runs in by_place.items()}
+    lacking = {
+        place: [context.missing[t.label] for t in trainings if t.label in context.missing]
+        for place, trainings in given_runs.by_place(_trainings(context.budget)).items()
+    }
+    cells = []
+    for task in _PAPER:
+        for model in models(context.budget):
+            place = _place(model, task)
+            found = scores.get(place, []), by_place.get(place, []), lacking[place]
+            cells.append({"data set": task, "model": model, **_cell(*found)})
     return Findings(
-        comparison="; ".join(_comparison(row) for row in rows if row["fg_ari"] != NOT_RUN),
-        numbers={"seeds": by_task, "summary": rows},
-        table=rows,
+        comparison="; ".join(_comparison(cell) for cell in cells if cell["count"]),
+        numbers={"runs": scores, "summary": cells},
+        table=[
+            _row([cell for cell in cells if cell["data set"] == task], cells) for task in _PAPER
+        ],
     )
 
 
-def _row(task: str, seeds: list[dict[str, float]], context: Context) -> dict[str, Any]:
-    """A line of the table: mean and standard deviation across seeds, population as in NumPy."""
-    row: dict[str, Any] = {"data set": task, "seeds": len(seeds)}
+def _scores(context: Context, run: Run) -> dict[str, float]:
+    """The means over images of what is defined for the model and its data."""
+    values = context.evaluate(run)
+    means = {n: float(mean_over_images(n, values[n])[-1]) for n in _METRICS if n in values}
+    return means | {_LEFT_OUT: left_out(values).get("fg_ari", 0)}
+
+
+def _cell(scores: list[dict[str, float]], runs: list[Run], lacking: list[str]) -> dict[str, Any]:
+    """One model on one data set.
+
+    Args:
+        scores: of its runs.
+        runs: the same runs.
+        lacking: why others could not be had.
+
+    Returns:
+        Mean and standard deviation across runs by metric, population as in NumPy, None without;
+        `count`, the number of runs; `runs`, what they are; `trained`; `not run`, why there is none.
+    """
+    cell: dict[str, Any] = {"count": len(runs)}
     for metric in _METRICS:
-        values = np.array([seed[metric] for seed in seeds])
-        row[metric] = float(values.mean()) if len(seeds) else NOT_RUN
-        row[f"{metric}_std"] = float(values.std()) if len(seeds) else NOT_RUN
-    for model in ("IODINE", "R-NEM", "MONet"):
-        paper = _PAPER[task].get(model)
-        row[f"paper {model}"] = "{:.3f} +- {:.3f}".format(*paper) if paper else "-"
-    # Other models than IODINE are not part of this package.
-    row["R-NEM"] = row["MONet"] = NOT_RUN
-    row["trained"] = next(
-        (run.note for run in context.runs.values() if run.training.task == task),
-        next((why for label, why in context.missing.items() if label.startswith(task)), NOT_RUN),
-    )
+        values = np.array([score[metric] for score in scores if metric in score])
+        cell[metric] = spread.json_number(values.mean()) if len(values) else None
+        cell[f"{metric}_std"] = spread.json_number(values.std()) if len(values) else None
+    return cell | {
+        _LEFT_OUT: max((int(score[_LEFT_OUT]) for score in scores), default=0),
+        "runs": _what(runs, len(lacking)),
+        "trained": "; ".join(dict.fromkeys(run.note for run in runs)),
+        NOT_RUN: "" if runs else "; ".join(dict.fromkeys(lacking)),
+    }
+
+
+def _what(runs: list[Run], num_lacking: int) -> str:
+    """As in "5 seeds", "4 of 5 seeds" or "2 given runs"."""
+    if not runs:
+        return "-"
+    if runs[0].is_given:
+        return f"{len(runs)} given run{'s' * (len(runs) > 1)}"
+    of_all = f" of {len(runs) + num_lacking}" if num_lacking else ""
+    return f"{len(runs)}{of_all} seeds"
+
+
+def _row(of_task: list[dict[str, Any]], cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """A line of the table: as in the paper, then the numbers of the models that were run at all."""
+    row: dict[str, Any] = {"data set": of_task[0]["data set"]}
+    for cell in of_task:
+        model = cell["model"]
+        row[model] = _score(cell) if cell["count"] else f"{NOT_RUN}: {cell[NOT_RUN]}"
+        row[f"{model} runs"] = cell["runs"]
+        row[f"paper {model}"] = _paper(cell)
+    run_at_all = {cell["model"] for cell in cells if cell["count"]}
+    for cell in of_task:
+        if cell["model"] in run_at_all:
+            for name in (*_METRICS, _LEFT_OUT, "trained"):
+                row[f"{cell['model']} {name}"] = cell[name]
+                if name in _METRICS:
+                    row[f"{cell['model']} {name}_std"] = cell[f"{name}_std"]
     return row
 
 
-def _comparison(row: dict[str, Any]) -> str:
+def _score(cell: dict[str, Any]) -> str:
+    if cell["fg_ari"] is None:
+        return "not defined"
+    return f"{cell['fg_ari']:.3f} +- {cell['fg_ari_std']:.3f}"
+
+
+def _paper(cell: dict[str, Any]) -> str:
+    known = _PAPER[cell["data set"]].get(cell["model"])
+    return "{:.3f} +- {:.3f}".format(*known) if known else "-"
+
+
+def _comparison(cell: dict[str, Any]) -> str:
     return (
-        f"{row['data set']}: foreground ARI {row['fg_ari']:.3f} +- {row['fg_ari_std']:.3f} over "
-        f"{row['seeds']} seeds ({row['trained']}), the paper's {row['paper IODINE']}"
+        f"{_place(cell['model'], cell['data set'])}: foreground ARI {_score(cell)}"
+        f"{wording.without_foreground(cell[_LEFT_OUT])} over {cell['runs']} ({cell['trained']}), "
+        f"the paper's {_paper(cell)}"
     )
 
 

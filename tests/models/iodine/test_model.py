@@ -24,14 +24,16 @@ from small_models import (
     random_images,
     random_noise,
     small_config,
+    whole_config,
 )
 
-from iodine.config import Config, DataConfig, ObjectiveConfig
 from iodine.errors import UserError
+from iodine.models import registry
 from iodine.models.iodine import objective
 from iodine.models.iodine.model import Iodine
 from iodine.models.parts.noise import draw_noise
-from iodine.training import trainer as training
+
+SHAPE = (SIDE, SIDE, 3)
 
 
 @pytest.fixture(scope="module")
@@ -138,10 +140,10 @@ class NumpyIodine:
         return parameters + update, state
 
 
-def test_three_iterations_equal_numpy():
+def test_three_refinements_equal_numpy():
     """Everything at once: order of the inputs, norms, strides, LSTM, additive update, losses."""
     side = 5
-    model = build_model(small_config({"num_iterations": 4}), side)
+    model = build_model(small_config({"num_iterations": 3}), side)
     images, noise = random_images(2, side), random_noise(4, 2)
     iterations = model(images, noise=noise)
     assert len(iterations) == 4
@@ -166,20 +168,22 @@ def test_three_iterations_equal_numpy():
     assert moved > 0.1
 
 
-@pytest.mark.parametrize(("slots", "decodings"), [(2, 2), (5, 4)])
-def test_slots_and_iterations_are_free_at_call_time_with_the_same_weights(model, slots, decodings):
-    config = small_config({"num_slots": slots, "num_iterations": decodings})
-    other = Iodine(config, SIDE)
+@pytest.mark.parametrize(("slots", "refinements"), [(2, 1), (5, 3)])
+def test_slots_and_iterations_are_free_at_call_time_with_the_same_weights(
+    model, slots, refinements
+):
+    config = small_config({"num_slots": slots, "num_iterations": refinements})
+    other = Iodine(config, SHAPE)
     images = random_images(2)
     other(images)
     for variable, value in zip(other.trainable_variables, model.trainable_variables, strict=True):
         assert variable.shape == value.shape
         variable.assign(value)
-    noise = random_noise(decodings, 2, slots)
+    noise = random_noise(refinements + 1, 2, slots)
     count = len(model.variables)
-    at_call = model(images, num_slots=slots, num_iterations=decodings, noise=noise)
+    at_call = model(images, num_slots=slots, num_iterations=refinements, noise=noise)
     assert len(model.variables) == count
-    assert len(at_call) == decodings
+    assert len(at_call) == refinements + 1
     assert at_call[0].mixture.means.shape == (2, slots, SIDE, SIDE, 3)
     for ours, theirs in zip(at_call, other(images, noise=noise), strict=True):
         assert_same(ours, theirs)
@@ -213,8 +217,8 @@ def test_permuting_the_noises_slots_permutes_the_outputs(model):
 def test_first_iterations_do_not_change_when_there_are_more(model, given):
     images = random_images(2)
     noise = random_noise(5, 2) if given else None
-    few = model(images, num_iterations=2, noise=noise[:2] if given else None)
-    many = model(images, num_iterations=5, noise=noise)
+    few = model(images, num_iterations=1, noise=noise[:2] if given else None)
+    many = model(images, num_iterations=4, noise=noise)
     assert (len(few), len(many)) == (2, 5)
     for short, long in zip(few, many, strict=False):
         assert_same(short, long, tolerance=1e-6)
@@ -232,8 +236,9 @@ def test_an_images_result_does_not_depend_on_the_others(model):
 def test_default_noise_is_seed_0_the_same_for_every_image(model):
     image = random_images(1)
     iterations = model(tf.repeat(image, 2, axis=0))
-    noise = draw_noise((0, 0), 3, 1, SLOTS, LATENT)
-    explicit = model(image, noise=noise)
+    noise = draw_noise((0, 0), model.noise(SLOTS, 2), 1)
+    assert noise["z"].shape == (3, 1, SLOTS, LATENT)
+    explicit = model(image, noise=noise["z"])
     for ours, theirs in zip(iterations, explicit, strict=True):
         for row in (slice(0, 1), slice(1, 2)):
             assert_same(ours, theirs, tolerance=1e-4, rows=row)
@@ -248,24 +253,9 @@ def test_given_noise_is_every_examples_own(model):
     assert np.abs(iteration.z[0] - iteration.z[1]).max() > 0.1
 
 
-def test_refine_after_last_adds_one_decoding():
-    config = small_config({"refine_after_last": True})
-    model, images, noise = build_model(config), random_images(2), random_noise(4, 2)
-    iterations = model(images, noise=noise)
-    assert len(iterations) == 4
-    plain = build_model(small_config())
-    for variable, value in zip(plain.trainable_variables, model.trainable_variables, strict=True):
-        variable.assign(value)
-    for ours, theirs in zip(iterations, plain(images, noise=noise[:3]), strict=False):
-        assert_same(ours, theirs)
-    longer = plain(images, num_iterations=4, noise=noise)
-    assert_same(iterations[3], longer[3])
-    assert len(model(images, num_iterations=1, noise=noise[:2])) == 2
-
-
 def test_noise_of_another_shape_is_refused(model):
     with pytest.raises(UserError, match=r"noise has the shape \(2, 2, 3, 4\), expected"):
-        model(random_images(2), num_iterations=3, noise=random_noise(2, 2))
+        model(random_images(2), num_iterations=2, noise=random_noise(2, 2))
 
 
 @pytest.mark.parametrize("arguments", [{"num_slots": 0}, {"num_slots": 1}, {"num_iterations": 0}])
@@ -276,7 +266,7 @@ def test_too_few_slots_or_iterations_are_refused(model, arguments):
 
 @pytest.mark.parametrize("scale_map", ["softplus", "sqrt_softplus"])
 def test_lambda_starts_at_the_standard_normal(scale_map):
-    iteration = Iodine(small_config({"scale_map": scale_map}), SIDE)(
+    iteration = Iodine(small_config({"scale_map": scale_map}), SHAPE)(
         random_images(2), num_iterations=1
     )[0]
     np.testing.assert_array_equal(iteration.posterior.mean(), np.zeros([2, SLOTS, LATENT]))
@@ -286,20 +276,21 @@ def test_lambda_starts_at_the_standard_normal(scale_map):
 
 def test_glorot_start_is_within_its_limits_and_spread():
     config = small_config({"initial_posterior": "glorot_uniform", "latent_size": 400})
-    values = Iodine(config, SIDE).initial_posterior.numpy()
+    values = Iodine(config, SHAPE).initial_posterior.numpy()
     limit = np.sqrt(6 / (800 + 800))
     assert values.shape == (800,)
     assert np.abs(values).max() <= limit
     assert np.std(values) == pytest.approx(limit / np.sqrt(3), rel=0.1)
 
 
-def test_initial_lambdas_gradient_equals_finite_differences():
+def initial_gradient_and_reference(loss_of):
+    """Of a loss on the decoding before any refinement, by lambda(1), and how NumPy has it."""
     side = 5
     model = build_model(small_config(), side)
-    images, noise = random_images(2, side), random_noise(1, 2)
+    images, noise = random_images(2, side), random_noise(2, 2)
     with tf.GradientTape() as tape:
-        iterations = model(images, num_iterations=1, noise=noise)
-        total = objective.loss(iterations, objective.iteration_weights("linear", 1)).total
+        first = model(images, num_iterations=1, noise=noise)[0]
+        total = tf.reduce_mean(loss_of(first.neg_log_likelihood, tf.reduce_sum(first.kl, axis=1)))
     gradient = tape.gradient(total, model.initial_posterior)
     reference = NumpyIodine(model, side)
 
@@ -307,10 +298,18 @@ def test_initial_lambdas_gradient_equals_finite_differences():
         parameters, values = np.tile(initial, (SLOTS, 1)), []
         for image, eps in zip(images.numpy(), noise.numpy()[0], strict=True):
             nll, kl, _, _ = reference.loss(parameters, image[np.newaxis].astype(np.float64), eps)
-            values.append(nll + kl.sum())
+            values.append(loss_of(nll, kl.sum()))
         return np.mean(values)
 
-    expected = central_difference(loss, model.initial_posterior.numpy())
+    return gradient, central_difference(loss, model.initial_posterior.numpy())
+
+
+@pytest.mark.parametrize(
+    "loss_of", [lambda nll, kl: nll + kl, lambda nll, kl: kl], ids=["loss", "kl"]
+)
+def test_initial_lambdas_gradient_equals_finite_differences(loss_of):
+    gradient, expected = initial_gradient_and_reference(loss_of)
+    assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(gradient, expected, atol=1e-4 * np.abs(expected).max())
 
 
@@ -318,10 +317,8 @@ def test_every_weight_receives_a_finite_gradient(model):
     @tf.function
     def gradients(images, noise):
         with tf.GradientTape() as tape:
-            loss = objective.loss(
-                model(images, noise=noise), objective.iteration_weights("linear", 3)
-            )
-        return tape.gradient(loss.total, model.trainable_variables)
+            losses = model.losses(model.infer(images, {"z": noise}, training=True), images)
+        return tape.gradient(losses.total, model.trainable_variables)
 
     for variable, gradient in zip(
         model.trainable_variables, gradients(random_images(2), random_noise(3, 2)), strict=True
@@ -331,17 +328,19 @@ def test_every_weight_receives_a_finite_gradient(model):
         assert np.abs(gradient).max() > 0, variable.name
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"decoder.fast_first_layer": False},
-        {"refinement.fast_first_layer": False},
-        {"refinement.fast_leave_one_out": False},
-        {"decoder.fast_first_layer": False, "refinement.fast_first_layer": False},
-    ],
-)
-def test_shortcuts_change_neither_outputs_nor_variables(model, changes):
-    plain = build_model(small_config(changes))
+def layers_with_a_shortcut(model):
+    return [module for module in model.submodules if hasattr(module, "use_shortcut")]
+
+
+@pytest.mark.parametrize("where", ["decoder", "refinement", "both"])
+def test_shortcuts_change_neither_outputs_nor_variables(model, where):
+    plain = build_model(small_config())
+    part = {"decoder": plain.decoder, "refinement": plain.refinement, "both": plain}[where]
+    layers = layers_with_a_shortcut(part)
+    assert len(layers) == (2 if where == "both" else 1)
+    for layer in layers:
+        assert layer.use_shortcut
+        layer.use_shortcut = False
     for variable, value in zip(plain.trainable_variables, model.trainable_variables, strict=True):
         assert variable.shape == value.shape
         variable.assign(value)
@@ -370,12 +369,8 @@ def test_kl_weight_acts_only_through_the_gradient_input(model):
 
 
 def test_a_trained_model_refines_with_the_kl_weight_that_it_was_trained_with():
-    config = Config(
-        model=small_config(),
-        data=DataConfig(image_size=SIDE),
-        objective=ObjectiveConfig(kl_weight=0.05),
-    )
-    model, images, noise = training.build_model(config), random_images(2), random_noise(3, 2)
+    config = whole_config(small_config({"objective.kl_weight": 0.05}))
+    model, images, noise = registry.build(config), random_images(2), random_noise(3, 2)
     explicit = model(images, noise=noise, kl_weight=0.05)
     assert_same(model(images, noise=noise)[-1], explicit[-1], tolerance=0)
     whole = model(images, noise=noise, kl_weight=1.0)
@@ -384,7 +379,7 @@ def test_a_trained_model_refines_with_the_kl_weight_that_it_was_trained_with():
 
 def test_mask_first_reads_the_first_channel_as_the_mask():
     model = build_model(small_config({"decoder.mask_first": True}))
-    iteration = model(random_images(2), num_iterations=1, noise=random_noise(1, 2))[0]
+    iteration = model(random_images(2), num_iterations=1, noise=random_noise(2, 2))[0]
     decoded = model.decoder(tf.reshape(iteration.z, [-1, LATENT])).numpy()
     decoded = decoded.reshape(2, SLOTS, SIDE, SIDE, 4)
     np.testing.assert_allclose(iteration.mixture.mask_logits, decoded[..., 0], atol=1e-6)
@@ -441,4 +436,4 @@ def test_a_single_slot_is_refused(model):
 )
 def test_unknown_names_in_the_configuration_are_refused_at_once(changes, message):
     with pytest.raises(UserError, match=message):
-        Iodine(small_config(changes), SIDE)
+        Iodine(small_config(changes), SHAPE)

@@ -9,13 +9,14 @@ from parity_records import in_released_layout, load, recorded_trainer
 from recording import by_name, recorded_inputs
 from worst_figures import note
 
-from iodine.config import DecoderConfig, ModelConfig, RefinementConfig
-from iodine.models.iodine import objective
+from iodine.models import registry
+from iodine.models.interface import Losses, Step
+from iodine.models.iodine.config import IodineConfig, RefinementConfig
 from iodine.models.iodine.model import Iodine
-from iodine.models.iodine.presets import preset
 from iodine.models.iodine.released_checkpoints import released_variables
+from iodine.models.parts.decoders import DecoderConfig
 
-NUM_ITERATIONS = 5
+NUM_ITERATIONS = 5  # refinements; there are 6 decodings
 OUTPUTS, INPUTS, LOSSES, GRADIENTS = 1e-4, 1e-3, 1e-5, 1e-3  # tolerances
 # One gradient is the difference of large numbers (its terms' magnitudes add up to 47,000), so that
 # rounding decides its fourth digit: exactly, by this model in float64, it is 43.46511; recorded
@@ -57,7 +58,7 @@ RELEASED_FLAT_INPUTS = {
 
 def released_config(dataset):
     num_slots, latent_size, lstm_size = SIZES[dataset]
-    return ModelConfig(
+    return IodineConfig(
         num_slots=num_slots,
         num_iterations=NUM_ITERATIONS,
         latent_size=latent_size,
@@ -66,7 +67,7 @@ def released_config(dataset):
         initial_posterior="glorot_uniform",
         likelihood="logistic",
         likelihood_scale=0.03,
-        refine_after_last=True,
+        min_scale=0.0,
         decoder=DecoderConfig(
             channels=(32, 32, 32, 32),
             kernel_size=5,
@@ -99,8 +100,9 @@ class Replay(NamedTuple):
     records: dict[str, np.ndarray]
     model: Iodine
     iterations: list[Any]
+    steps: list[Step]
     inputs: list[dict[str, np.ndarray]]  # by iteration and our name
-    loss: objective.Loss
+    losses: Losses
     gradients: dict[str, list[np.ndarray]]  # by released name
 
     def at_pixels(self, x):
@@ -122,16 +124,18 @@ def replay(request):
     assert model.config == config
     with recorded_inputs() as built, tf.GradientTape() as tape:
         iterations = model(tf.constant(records["image"]), noise=tf.constant(records["eps"]))
-        loss = objective.loss(iterations, objective.iteration_weights("linspace", len(iterations)))
+        steps = [iteration.step() for iteration in iterations]
+        losses = model.losses(steps, tf.constant(records["image"]))
     entries = released_variables(model)
-    gradients = tape.gradient(loss.total, {name: e.variables for name, e in entries.items()})
+    gradients = tape.gradient(losses.total, {name: e.variables for name, e in entries.items()})
     return Replay(
         dataset,
         records,
         model,
         iterations,
+        steps,
         [by_name(b, config, config.num_slots) for b in built],
-        loss,
+        losses,
         {name: [g.numpy() for g in value] for name, value in gradients.items()},
     )
 
@@ -155,7 +159,7 @@ def relative(actual, recorded):
 
 @pytest.mark.parametrize("dataset", SIZES)
 def test_released_preset_is_this_configuration(dataset):
-    assert preset(f"{dataset}_released").model == released_config(dataset)
+    assert registry.preset(f"{dataset}_released").model == released_config(dataset)
 
 
 def test_posterior_parameters_samples_kl_and_likelihood_agree(replay):
@@ -215,23 +219,23 @@ def test_refinement_input_agrees_at_every_iteration(replay, name):
 
 
 def test_loss_terms_agree(replay):
-    records, loss = replay.records, replay.loss
+    records, losses, terms_by_name = replay.records, replay.losses, replay.losses.terms
     weights = np.linspace(0, 1, NUM_ITERATIONS + 1)
     total = records["forward_noise/loss/total"] - records["forward_noise/factor/loss"]
     terms = {
-        "total": (loss.total, total),
-        "kl, unweighted": (np.sum(loss.kl), records["forward_noise/loss/kl"]),
+        "total": (losses.total, total),
+        "kl, unweighted": (np.sum(terms_by_name["kl"]), records["forward_noise/loss/kl"]),
         "reconstruction, weighted": (
-            np.sum(weights * loss.neg_log_likelihood),
+            np.sum(weights * terms_by_name["neg_log_likelihood"]),
             records["forward_noise/loss/recons"],
         ),
     }
     for t in range(NUM_ITERATIONS + 1):
         kl = records["forward_noise/kl"][:, t].astype(np.float64).sum(axis=-1).mean()
         re = records["forward_noise/re"][:, t].astype(np.float64).mean()
-        terms[f"kl {t}"] = (loss.kl[t], kl)
-        terms[f"reconstruction {t}"] = (loss.neg_log_likelihood[t], re)
-        terms[f"negative ELBO {t}"] = (loss.neg_elbo[t], re + kl)
+        terms[f"kl {t}"] = (terms_by_name["kl"][t], kl)
+        terms[f"reconstruction {t}"] = (terms_by_name["neg_log_likelihood"][t], re)
+        terms[f"negative ELBO {t}"] = (terms_by_name["neg_elbo"][t], re + kl)
     for name, (actual, recorded) in terms.items():
         assert_close(replay, "loss terms", relative(actual, recorded), LOSSES, name)
 

@@ -6,9 +6,9 @@ import sonnet as snt
 import tensorflow as tf
 
 from iodine.config import override
+from iodine.models import registry
 from iodine.models.iodine.inputs import RefinementInputs
 from iodine.models.iodine.model import Iodine
-from iodine.models.iodine.presets import preset
 from iodine.models.iodine.refinement import RefinementNetwork
 
 # Of each preset: the sides after the input and after every convolution; weights and biases of the
@@ -48,7 +48,7 @@ def size(*modules):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_refinement_network_is_the_table(name):
-    config, table = preset(name), TABLES[name]
+    config, table = registry.preset(name), TABLES[name]
     refinement, slots = config.model.refinement, 2
     pooled, mlp_size, concatenated, lstm_size, update_size = table["widths"]
     assert update_size == 2 * config.model.latent_size
@@ -99,8 +99,8 @@ def test_refinement_network_is_the_table(name):
         np.testing.assert_allclose(new_state.cell, cell, atol=1e-5)
         assert size(lstm) == table["others"][1]
     else:
-        assert state is None
-        assert new_state is None
+        assert state == ()
+        assert new_state == ()
         assert network.lstm is None
     assert [size(network.mlp), size(network.update)] == [table["others"][0], table["others"][2]]
     expected = x @ network.update.w + network.update.b
@@ -112,14 +112,14 @@ def test_refinement_network_is_the_table(name):
 @pytest.mark.parametrize("name", TABLES)
 def test_whole_model_has_the_parameters_of_the_tables(name):
     """The number depends on no image side, so small images will do."""
-    model = Iodine(preset(name).model, 16)
-    model(tf.zeros([1, 16, 16, 3]), num_slots=2, num_iterations=2)
+    model = Iodine(registry.preset(name).model, (16, 16, 3))
+    model(tf.zeros([1, 16, 16, 3]), num_slots=2, num_iterations=1)
     assert size(model) == TOTALS[name]
     assert len(model.inputs.scopes) == 17
 
 
 def test_final_activation_of_the_mlp_can_be_left_out():
-    config = override(preset("tetrominoes").model.refinement, {"channels": (4,), "mlp_sizes": (6,)})
+    config = override(registry.preset("tetrominoes").model.refinement, {"channels": (4,), "mlp_sizes": (6,)})
     generator = np.random.default_rng(0)
     inputs = RefinementInputs(
         {"slot": tf.constant(generator.normal(size=(3, 5, 5, 2)), tf.float32)}, None
@@ -127,7 +127,7 @@ def test_final_activation_of_the_mlp_can_be_left_out():
     for with_activation, act in [(True, tf.nn.elu), (False, tf.identity)]:
         changed = override(config, {"mlp_final_activation": with_activation})
         network = RefinementNetwork(changed, ["slot"] * 2, 4)
-        update, _ = network(inputs, None, 3)
+        update, _ = network(inputs, (), 3)
         (linear,) = [m for m in network.mlp.submodules if isinstance(m, snt.Linear)]
         pooled = tf.reduce_mean(tf.nn.elu(network.first(inputs.image, 3)), axis=[1, 2])
         before = pooled @ linear.w + linear.b

@@ -61,12 +61,12 @@ def training(request):
     dataset = request.param
     records, recorded = load(f"{dataset}_records"), load(f"{dataset}_training")
     trainer, batch = recorded_trainer(dataset), scene_batch(records, recorded)
-    noise = tf.constant(records["eps"])
+    noise = {"z": tf.constant(records["eps"])}
     regressions = [
         trainer.regressor(
-            i.z, i.mixture.masks, batch["mask"], batch["visibility"], batch["factors"]
+            step.sample, step.masks, batch["mask"], batch["visibility"], batch["factors"]
         )
-        for i in trainer.model(batch["image"], noise=noise)
+        for step in trainer.model.infer(batch["image"], noise)
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "_noise", lambda *_: noise)
@@ -129,7 +129,7 @@ def test_scalars_of_every_step_agree(training):
         for actual, recorded, tolerance in (
             (metrics.loss + metrics.factor_loss, records["train/loss/total"][i], LOSSES),
             (metrics.factor_loss, factor_losses[i], LOSSES),
-            (tf.reduce_sum(metrics.kl), records["train/loss/kl"][i], LOSSES),
+            (tf.reduce_sum(metrics.terms["kl"]), records["train/loss/kl"][i], LOSSES),
             (metrics.mse, records["train/loss/mse"][i], LOSSES),
             (metrics.gradient_norm, records["train/debug/global_grad_norm"][i], NORMS),
         ):

@@ -6,7 +6,6 @@ import scipy.special
 import scipy.stats
 import tensorflow as tf
 from numpy_reference import normal_kl, sigma, softmax
-from small_models import small_config
 
 from iodine.errors import UserError
 from iodine.models.parts import distributions
@@ -102,9 +101,8 @@ PRIOR_SCALES = {  # of raw 0: softplus(0) = log 2
 def test_kl_equals_the_closed_form_and_tfp(prior, scale_map):
     parameters = 2 * np.random.default_rng(0).normal(size=(2, 3, 8)).astype(np.float32)
     mean, scale = parameters[..., :4], sigma(parameters[..., 4:], scale_map)
-    config = small_config({"prior": prior, "scale_map": scale_map})
     posterior = distributions.posterior(tf.constant(parameters), scale_map)
-    p = distributions.prior(config)
+    p = distributions.prior(prior, scale_map)
     assert float(p.stddev()) == pytest.approx(PRIOR_SCALES[prior, scale_map], rel=1e-6)
     assert float(p.mean()) == 0
     np.testing.assert_allclose(posterior.mean(), mean)
@@ -125,7 +123,7 @@ def test_raw_of_unit_scale_gives_scale_one(scale_map):
 
 def test_unknown_prior_is_refused():
     with pytest.raises(UserError, match="'flat'; known: standard_normal"):
-        distributions.prior(small_config({"prior": "flat"}))
+        distributions.prior("flat", "softplus")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -140,7 +140,7 @@ def test_pixel_coordinates_are_the_position(scene):
     ],
 )
 def test_malformed_entries(entries, message):
-    with pytest.raises(UserError, match=r"config\.objective\.factor_regression: ") as caught:
+    with pytest.raises(UserError, match=r"config\.train\.factor_regression: ") as caught:
         parse_factors(entries)
     assert message in str(caught.value)
 

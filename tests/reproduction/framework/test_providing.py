@@ -11,7 +11,7 @@ from iodine.models.iodine import presets
 from iodine.reproduction.framework import providing, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Run
-from iodine.reproduction.framework.workloads import Budget
+from iodine.reproduction.framework.budgets import Budget
 from iodine.training import run_folder as runs
 
 CPU = Budget("cpu")

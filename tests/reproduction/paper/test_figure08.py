@@ -8,7 +8,7 @@ import pytest
 from iodine.models.iodine import presets
 from iodine.reproduction.framework import workloads
 from iodine.reproduction.framework.context import Run
-from iodine.reproduction.framework.workloads import Budget
+from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import figure08 as iterations
 
 CPU = Budget("cpu")

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from iodine.reproduction.framework import providing, workloads
-from iodine.reproduction.framework.workloads import Budget
+from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import figure09 as slots
 
 CPU = Budget("cpu")

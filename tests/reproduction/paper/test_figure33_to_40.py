@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from iodine.config import RefinementConfig
 from iodine.reproduction.framework import providing, training_curves, workloads
-from iodine.reproduction.framework.workloads import Budget
+from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import figure33_to_40 as ablations
 
 CPU = Budget("cpu")

@@ -1,4 +1,4 @@
-"""Blocks of pictures under one another at print size: what the figures with pictures share."""
+"""Grids of pictures at print size, in blocks under one another: the layout of picture figures."""
 
 import dataclasses
 import textwrap
@@ -62,11 +62,6 @@ def blocks_figure(blocks: Sequence[Block], foot: float = 0.0) -> Figure:
     axis.set(xlim=(0, width), ylim=(height, 0))
     axis.set_axis_off()
     return figure
-
-
-def span(low: int, high: int) -> str:
-    """A range in words, "3" or "3-6"."""
-    return str(low) if low == high else f"{low}-{high}"
 
 
 def _height(block: Block, side: float) -> float:

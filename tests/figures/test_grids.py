@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from iodine.figures import decompositions as plots
-from iodine.reproduction.framework import panels
-from iodine.reproduction.framework.panels import Block, blocks_figure, span
+from iodine.figures import grids
+from iodine.figures.grids import Block, blocks_figure
 
 DPI = 200
 RED, BLUE = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
@@ -30,8 +30,8 @@ def block(columns, rows, **kwargs):
 def test_fits_on_a_page_with_square_pictures(columns, rows):
     figure = blocks_figure([block(columns, rows, labels=["t"] * rows)])
     width, height = figure.get_size_inches()
-    assert width <= panels.WIDTH + 1e-6
-    assert height <= panels.HEIGHT + 1e-6
+    assert width <= grids.WIDTH + 1e-6
+    assert height <= grids.HEIGHT + 1e-6
     left, right, bottom, top = figure.axes[0].images[0].get_extent()
     assert right - left == pytest.approx(bottom - top)
     assert all(text.get_fontsize() >= 6 for text in figure.axes[0].texts)
@@ -79,7 +79,3 @@ def test_values_that_are_not_finite_are_drawn_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         render(blocks_figure([Block("", ["a"], [[picture]])]))
-
-
-def test_span():
-    assert (span(3, 3), span(3, 6)) == ("3", "3-6")
