@@ -7,27 +7,23 @@ import sys
 import matplotlib.image
 import pytest
 import tensorflow as tf
-from small_models import SIDE, SLOTS, build_model, small_config
+from small_models import SIDE, SLOTS, small_config, whole_config
 
 from iodine.benchmarks import arithmetic, clock, figure, limit, process, report, subject, sweep
-from iodine.config import Config, DataConfig, TrainConfig
 from iodine.errors import UserError
+from iodine.training.devices import strategy
+from iodine.training.trainer import Trainer
 
-B, T = 2, 3
+B, T = 2, 2
 
 
 def small(changes=None):
-    return Config(
-        preset="small",
-        data=DataConfig(image_size=SIDE),
-        model=small_config(changes),
-        train=TrainConfig(batch_size=B),
-    )
+    return whole_config(small_config(changes), B)
 
 
 def count(changes=None):
-    config = small(changes)
-    operations = arithmetic.step_operations(config, build_model(config.model))
+    trainer = Trainer(small(changes), strategy.choose_strategy("none"))
+    operations = arithmetic.step_operations(trainer)
     return arithmetic.convolutions(operations), arithmetic.matrix_operations(operations)
 
 
@@ -44,18 +40,18 @@ def layer(images, side, channels, outputs, stride=1):
 def expected_counts():
     """By hand from the layers: how often forward, input gradient, filter gradient.
 
-    T decodings of which T - 1 are refined; each decoding but the last has an inner gradient too,
+    T + 1 decodings of which T are refined; each decoding but the last has an inner gradient too,
     which takes input gradients alone. The outer one takes both.
     """
     n, half = B * SLOTS, SIDE // 2
     times = {
-        layer(1, SIDE, 2, 6): (T, 0, T),  # coordinates of the decoder
-        layer(n, SIDE, 6, 5): (T, T - 1 + T, T),
-        layer(n, SIDE, 5, 4): (T, T - 1 + T, T),
-        layer(n, SIDE, 11, 6, 2): (T - 1, T - 1, T - 1),  # the inputs that differ among slots
-        layer(B, SIDE, 4, 6, 2): (T - 1, T - 1, T - 1),  # image and likelihood, whose norm learns
-        layer(1, SIDE, 2, 6, 2): (T - 1, 0, T - 1),  # coordinates
-        layer(n, half, 6, 5, 2): (T - 1, T - 1, T - 1),
+        layer(1, SIDE, 2, 6): (T + 1, 0, T + 1),  # coordinates of the decoder
+        layer(n, SIDE, 6, 5): (T + 1, T + T + 1, T + 1),
+        layer(n, SIDE, 5, 4): (T + 1, T + T + 1, T + 1),
+        layer(n, SIDE, 11, 6, 2): (T, T, T),  # the inputs that differ among slots
+        layer(B, SIDE, 4, 6, 2): (T, T, T),  # image and likelihood, whose norm learns
+        layer(1, SIDE, 2, 6, 2): (T, 0, T),  # coordinates
+        layer(n, half, 6, 5, 2): (T, T, T),
     }
     counts = collections.Counter()
     for shapes, numbers in times.items():
@@ -77,8 +73,23 @@ def test_recomputation_adds_the_forward_passes_and_inner_gradients_of_what_is_re
         by_kind[convolution.kind] += number
     layers_of_decoder, layers_of_refinement = 3, 4
     assert by_kind == {
-        "forward": (T - 1) * (layers_of_decoder + layers_of_refinement),
-        "input_gradient": (T - 1) * (layers_of_decoder - 1),
+        "forward": T * (layers_of_decoder + layers_of_refinement),
+        "input_gradient": T * (layers_of_decoder - 1),
+    }
+
+
+def test_what_is_not_backpropagated_costs_no_outer_gradient():
+    """One of two refinements: what leads up to the unrefined decoding is inference alone."""
+    counts = collections.Counter()
+    for convolution, number in count({"objective.backpropagated_refinements": 1})[0].items():
+        counts[convolution.kind] += number
+    layers_of_decoder, layers_of_refinement = 3, 4
+    assert counts == {
+        "forward": 3 * layers_of_decoder + 2 * layers_of_refinement,
+        "filter_gradient": 2 * layers_of_decoder + layers_of_refinement,
+        # Of what does not come first or from coordinates: the inner ones of two decodings, the
+        # outer ones of two; and the refinement network's, but for its coordinates.
+        "input_gradient": 2 * 2 + 2 * 2 + (layers_of_refinement - 1),
     }
 
 
@@ -117,12 +128,25 @@ def test_timed_functions_have_the_shapes_of_the_convolution(kind, stride):
 def test_variants_join():
     config = subject.variant(small(), "plain+recompute+bfloat16")
     assert config.preset == "small, plain+recompute+bfloat16"
-    assert not config.model.decoder.fast_first_layer
-    assert not config.model.refinement.fast_leave_one_out
+    assert subject.is_plain(config)
     assert config.model.recompute
     assert config.model.precision == "bfloat16"
+    assert not subject.is_plain(subject.variant(small(), "recompute+bfloat16"))
+    assert not subject.is_plain(small())
     with pytest.raises(UserError, match="unknown variant 'fast'; known: default, plain, "):
         subject.variant(small(), "plain+fast")
+
+
+@pytest.mark.parametrize("name", ["default", "plain"])
+def test_plain_switches_all_shortcuts_off_and_nothing_else_does(name):
+    model = subject.Subject(subject.variant(small(), name)).trainer.model
+    shortcuts = [m.use_shortcut for m in model.submodules if hasattr(m, "use_shortcut")]
+    assert shortcuts == [name != "plain"] * 2
+
+
+def test_variants_leave_the_factor_regressor_out():
+    config = whole_config(small_config(), B, factor_regression=("x:1:scalar",))
+    assert subject.variant(config, "default").train.factor_regression == ()
 
 
 def test_spread_is_of_quartiles():

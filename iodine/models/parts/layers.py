@@ -1,9 +1,9 @@
 """Convolutions; first layers that exploit what their inputs share equal the plain one exactly.
 
 Each holds one kernel in the layout of the plain convolution, so a checkpoint does not depend on
-whether a shortcut is used. Variables are float32; a layer computes in the type of its input. What
-the first layers compute once for many slots or images, coordinates above all, stays float32 until
-it is added to the rest: bfloat16 would move a coordinate of a large image by part of a pixel.
+whether a shortcut is used. Variables are float32; a layer computes in the type of its input. But
+what the shortcuts compute once for many pixels, slots or images is cheap and stays float32 until
+the end: bfloat16 would move the coordinates of a large image by part of a pixel.
 """
 
 from collections.abc import Sequence
@@ -73,13 +73,15 @@ class BroadcastConv2D(_Kernel):
         self.use_shortcut = kernel_size % 2 == 1 and min(height, width) >= kernel_size
 
     def __call__(self, latent: tf.Tensor) -> tf.Tensor:
-        """Maps latent [N, Z] to [N, H, W, out]."""
+        """Maps latent [N, Z] to [N, H, W, out], of its type; with the shortcut rounded but once."""
         if not self.use_shortcut:
             return self.plain(latent)
-        distinct = self._distinct_outputs(latent, self.w[:, :, : self._latent_size])
-        by_coordinates = self.w[:, :, self._latent_size :]
-        fixed = tf.nn.conv2d(tf.constant(self._coordinates), by_coordinates, 1, "SAME")
-        return self._stretch(distinct) + tf.cast(fixed + self.b, latent.dtype)
+        kernel, coordinates = tf.split(
+            self.w, [self._latent_size, self.w.shape[2] - self._latent_size], axis=2
+        )
+        fixed = tf.nn.conv2d(tf.constant(self._coordinates), coordinates, 1, "SAME")
+        distinct = self._distinct_outputs(tf.cast(latent, tf.float32), kernel)
+        return tf.cast(self._stretch(distinct) + (fixed + self.b), latent.dtype)
 
     def plain(self, latent: tf.Tensor) -> tf.Tensor:
         """The same by an ordinary convolution of the broadcast input, all in its type."""
@@ -92,15 +94,14 @@ class BroadcastConv2D(_Kernel):
         return tf.nn.conv2d(inputs, kernel, 1, "SAME") + tf.cast(self.b, latent.dtype)
 
     def _distinct_outputs(self, latent: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """[N, k, k, out] in the latent's type, for a float32 kernel."""
+        """[N, k, k, out]."""
         size = 2 * self._radius + 1
         position, tap = np.arange(size)[:, np.newaxis], np.arange(size)[np.newaxis]
         # Output row i of a k x k canvas reads row i + a - radius through tap a, or padding.
         inside = np.abs(position + tap - 2 * self._radius) <= self._radius
         inside = tf.constant(inside, kernel.dtype)  # [k, k]
         summed = tf.einsum("ia,jb,abzo->zijo", inside, inside, kernel)  # sum of the taps that count
-        summed = tf.cast(tf.reshape(summed, [self._latent_size, -1]), latent.dtype)
-        flat = tf.matmul(latent, summed)
+        flat = tf.matmul(latent, tf.reshape(summed, [self._latent_size, -1]))
         return tf.reshape(flat, [-1, size, size, kernel.shape[-1]])
 
     def _stretch(self, x: tf.Tensor) -> tf.Tensor:

@@ -28,6 +28,11 @@ class Training:
     config: Config | None
     overrides: Mapping[str, Any]  # what the artifact varies, by the dotted name of a field
 
+    @property
+    def is_of_seeds(self) -> bool:
+        """Whether its place is for several seeds."""
+        return self.label != self.place
+
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
@@ -88,13 +93,19 @@ class Budget:
         return Training(label, label, model, task, workload, config, overrides)
 
     def seeds(self, place: str, task: str, count: int, model: str = IODINE) -> list[Training]:
-        """The task as it is, with seeds 0 to `count` - 1: one place of the artifact."""
-        return [
+        """The task as it is, with seeds 0 to `count` - 1: one place of the artifact.
+
+        A single record stands for all of them where the budget does not train the task.
+        """
+        trainings = [
             dataclasses.replace(
                 self.training(f"{place}, seed {seed}", task, model=model, seed=seed), place=place
             )
             for seed in range(count)
         ]
+        if trainings[0].config is None:
+            return [dataclasses.replace(trainings[0], label=f"{place}, all seeds")]
+        return trainings
 
     def why_not(self, training: Training) -> str:
         """Why a training without a configuration has none."""

@@ -1,13 +1,16 @@
-"""About how long a training takes on this machine: its convolutions at the speed measured here."""
+"""About how long a training takes on this machine: its arithmetic at the speed measured here."""
 
 import functools
 import statistics
+from typing import Any
 
 import tensorflow as tf
 
 from iodine.benchmarks import arithmetic
 from iodine.benchmarks.clock import timed
-from iodine.config import Config, override
+from iodine.config import Config, DataConfig, TrainConfig, override
+from iodine.errors import UserError
+from iodine.models import registry
 from iodine.training.devices.strategy import choose_strategy
 from iodine.training.trainer import Trainer
 
@@ -15,18 +18,24 @@ from iodine.training.trainer import Trainer
 # for TensorFlow to start operations, not for arithmetic.
 _SECONDS_AN_ITERATION = 0.008
 _REPETITIONS = 5
+_FEW_SLOTS = 2  # enough to create the variables of a model that takes any number
 
 
 def operations(config: Config) -> int:
-    """Multiplications and additions of the convolutions and matrix products of a training step."""
-    alike = {
-        "train.batch_size": 1,
-        "train.steps": 1,
-        "train.seed": 0,
-        "train.average_decay": 0.0,
-        "train.factor_regression": (),
-    }
-    return config.train.batch_size * _operations_an_image(override(config, alike))
+    """Multiplications and additions of the convolutions and matrix products of a training step.
+
+    They are counted in traced steps, whatever the model. A trace takes as long as it has rounds of
+    inference, so it has one, and what more of them add is taken, in proportion, from one and two of
+    the preset. That is exact for the preset itself, but for a few matrix products.
+    """
+    try:
+        preset = registry.preset(config.preset)
+    except UserError:  # a configuration of one's own
+        preset = config
+    one, two = (_counted(preset.model, preset.data.image_size, rounds) for rounds in (1, 2))
+    growth = 1 + (_rounds(config) - 1) * (two - one) / one
+    an_image = _counted(config.model, config.data.image_size, 1)
+    return round(config.train.batch_size * an_image * growth)
 
 
 def hours(config: Config, rate: float) -> float:
@@ -36,8 +45,7 @@ def hours(config: Config, rate: float) -> float:
         config: of the run.
         rate: as `measured_rate` gives it.
     """
-    iterations = config.train.num_iterations or getattr(config.model, "num_iterations", 1)
-    seconds = operations(config) / rate + _SECONDS_AN_ITERATION * iterations
+    seconds = operations(config) / rate + _SECONDS_AN_ITERATION * _rounds(config)
     return config.train.steps * seconds / 3600
 
 
@@ -50,8 +58,37 @@ def measured_rate() -> float:
     return 32 * 2 * 5**2 * 32 * 32 * 35**2 / statistics.median(times)
 
 
+def _rounds(config: Config) -> int:
+    """Rounds of inference (T) of a training step; 1 where nothing is repeated."""
+    return config.train.num_iterations or getattr(config.model, "num_iterations", 1)
+
+
 @functools.cache
-def _operations_an_image(config: Config) -> int:
-    traced = arithmetic.step_operations(Trainer(config, choose_strategy("none")))
+def _counted(model: Any, image_size: int, rounds: int) -> int:
+    """Operations of a training step of one image; all its rounds where the model decides them."""
+    trainer = _trainer(model, image_size, rounds)
+    if not trainer.model.spec.free_iterations:
+        trainer = _trainer(model, image_size, 0)
+    traced = arithmetic.step_operations(trainer)
     counts = arithmetic.convolutions(traced)
     return sum(c.operations * n for c, n in counts.items()) + arithmetic.matrix_operations(traced)
+
+
+def _trainer(model: Any, image_size: int, rounds: int) -> Trainer:
+    """With the number of slots set afterwards: creating the variables runs the model once."""
+    config = Config(
+        preset="",
+        data=DataConfig(image_size=image_size),
+        model=model,
+        train=TrainConfig(batch_size=1, num_iterations=rounds),
+    )
+    strategy = choose_strategy("none")
+    num_slots = getattr(model, "num_slots", 1)
+    if num_slots > _FEW_SLOTS:
+        trainer = Trainer(override(config, {"model.num_slots": _FEW_SLOTS}), strategy)
+        spec = trainer.model.spec
+        if spec.free_slots:
+            trainer.model.spec = spec._replace(num_slots=num_slots)
+            trainer.noise_specs = trainer.model.noise(num_slots, rounds or spec.num_iterations)
+            return trainer
+    return Trainer(config, strategy)

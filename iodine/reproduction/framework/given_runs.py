@@ -57,7 +57,7 @@ def choose(trainings: Sequence[Training], given: Sequence[GivenRun]) -> dict[str
     for place, members in by_place(trainings).items():
         fitting = [run for run in given if not obstacle(run, members[0], trainings)]
         if fitting:
-            chosen[place] = fitting if len(members) > 1 else fitting[:1]
+            chosen[place] = fitting if members[0].is_of_seeds else fitting[:1]
     return chosen
 
 

@@ -107,7 +107,7 @@ def _plan(
     planned, missing = {}, {}
     for place, members in given_runs.by_place(trainings).items():
         for run in chosen.get(place, ()):
-            label = place if len(members) == 1 else f"{place}, {run.name}"
+            label = f"{place}, {run.name}" if members[0].is_of_seeds else place
             training = dataclasses.replace(members[0], label=label)
             planned[label] = Run(training, run.name, run.config, is_given=True)
         for training in members if place not in chosen else ():

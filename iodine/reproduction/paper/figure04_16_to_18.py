@@ -32,7 +32,8 @@ def _blocks(context: Context, num_images: int) -> tuple[dict[str, Block], list[d
 def _make_figure4(context: Context) -> Findings:
     blocks, rows = _blocks(context, context.budget.choose(smoke=2, cpu=3, paper=3))
     return Findings(
-        comparison=f"{shown_scenes.compare_by_task(rows)}; in the paper each object has a slot of its own",
+        comparison=f"{shown_scenes.compare_by_task(rows)}; in the paper each object has a slot of "
+        "its own",
         numbers={"scenes": rows},
         table=rows,
         figures={"figure4": blocks_figure(list(blocks.values()))},

@@ -14,8 +14,8 @@ from iodine.errors import UserError
 from iodine.figures import decompositions as plots
 from iodine.reproduction.framework import workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
+from iodine.reproduction.framework.budgets import Budget, Training, deconv_decoder
 from iodine.reproduction.framework.context import Context, Run
-from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.wording import NOT_RUN
 
 IODINE, DECONV = workloads.IODINE, "IODINE (deconv)"
@@ -26,7 +26,7 @@ _BAR = 0.26  # of the distance between factors
 
 def _trainings(budget: Budget) -> list[Training]:
     task = workloads.CLEVR6
-    deconv = workloads.deconv_decoder(budget)
+    deconv = deconv_decoder(budget)
     return [
         budget.training(IODINE, task, short=True, stand_in=True),
         budget.training(DECONV, task, deconv, short=True, stand_in=True),

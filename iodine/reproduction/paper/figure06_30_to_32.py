@@ -14,8 +14,8 @@ from iodine.figures.traversals import traversal_figure
 from iodine.models.interface import SceneModel
 from iodine.reproduction.framework import shown_scenes, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
-from iodine.reproduction.framework.context import Context
 from iodine.reproduction.framework.budgets import Budget, Training
+from iodine.reproduction.framework.context import Context
 from iodine.reproduction.framework.wording import NOT_RUN
 
 _ROWS = 6  # latents that a figure shows, as in Figure 6

@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from iodine.figures import decompositions as plots
 from iodine.reproduction.framework import spread, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
-from iodine.reproduction.framework.context import Context, Run
 from iodine.reproduction.framework.budgets import Budget, Training
+from iodine.reproduction.framework.context import Context, Run
 
 # A median is as good as its best if it is within this share of its whole improvement, from the
 # first iteration to the best one: when inference has converged, and until it diverges.

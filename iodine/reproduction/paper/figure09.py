@@ -11,8 +11,8 @@ from matplotlib.patches import Patch
 from iodine.figures import decompositions as plots
 from iodine.reproduction.framework import spread, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
-from iodine.reproduction.framework.context import Context
 from iodine.reproduction.framework.budgets import Budget, Training
+from iodine.reproduction.framework.context import Context
 
 _SAME, _MORE = "same", "more"  # objects: as many as were trained on, or more
 _COLORS = {_SAME: plots.slot_color(0), _MORE: plots.slot_color(1)}  # the paper's blue and orange

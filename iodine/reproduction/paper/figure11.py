@@ -6,8 +6,8 @@ from iodine.evaluation.evaluator import left_out, mean_over_images
 from iodine.figures.grids import Block, blocks_figure
 from iodine.reproduction.framework import shown_scenes, spread, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
-from iodine.reproduction.framework.context import Context
 from iodine.reproduction.framework.budgets import Budget, Training
+from iodine.reproduction.framework.context import Context
 
 _PARTS = {
     workloads.TEXTURED_MNIST: "a) Textured MNIST",

@@ -10,9 +10,9 @@ from iodine.errors import UserError
 from iodine.figures.grids import Block, blocks_figure
 from iodine.reproduction.framework import workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
+from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Context
 from iodine.reproduction.framework.wording import span
-from iodine.reproduction.framework.budgets import Budget
 
 _RENDERED_CLEVR6 = "clevr/generated_max6"  # where it has been made; that takes many hours
 # Figure, task, data set, the paper's number of objects.

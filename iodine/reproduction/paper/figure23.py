@@ -6,14 +6,14 @@ from iodine.evaluation.evaluator import left_out, mean_over_images
 from iodine.figures.grids import Block, blocks_figure
 from iodine.reproduction.framework import shown_scenes, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
+from iodine.reproduction.framework.budgets import Budget, Training, deconv_decoder
 from iodine.reproduction.framework.context import Context, Run
-from iodine.reproduction.framework.budgets import Budget, Training
 
 _PAPER = {"deconv": "0.67 +- 0.06", "broadcast": "0.99"}  # foreground ARI on CLEVR6
 
 
 def _trainings(budget: Budget) -> list[Training]:
-    variants = {"deconv": workloads.deconv_decoder(budget), "broadcast": None}
+    variants = {"deconv": deconv_decoder(budget), "broadcast": None}
     return [
         budget.training(label, workloads.CLEVR6, overrides, short=True, stand_in=True)
         for label, overrides in variants.items()

@@ -11,8 +11,8 @@ from iodine.analysis.object_latents import ObjectLatents
 from iodine.figures.projections import projection_figure
 from iodine.reproduction.framework import workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
-from iodine.reproduction.framework.context import Context, Run
 from iodine.reproduction.framework.budgets import Budget, Training
+from iodine.reproduction.framework.context import Context, Run
 
 _TASKS = (workloads.CLEVR6, workloads.MULTI_DSPRITES, workloads.TETRIS)
 _FIRST_FIGURE = {"pca": 24, "tsne": 27}

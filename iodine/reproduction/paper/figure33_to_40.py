@@ -12,8 +12,8 @@ from iodine.figures import decompositions as plots
 from iodine.models.iodine.config import RefinementConfig
 from iodine.reproduction.framework import spread, training_curves, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
-from iodine.reproduction.framework.context import Context
 from iodine.reproduction.framework.budgets import Budget, Training
+from iodine.reproduction.framework.context import Context
 
 ALL_INPUTS = "all inputs"
 _FIGURES = {workloads.CLEVR6: (33, 36), workloads.TETRIS: (37, 40)}  # the paper's numbers

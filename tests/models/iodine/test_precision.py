@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy_reference import conv_same
 from small_models import build_model, random_images, random_noise, small_config
 
 from iodine.errors import UserError
 from iodine.models.iodine.model import Iodine
+from iodine.models.parts.layers import SharedInputConv2D
 
 # bfloat16 keeps 8 bits: a rounding error of 2^-9 a number, of which some add up.
 TOLERANCE = 0.05
@@ -42,6 +44,31 @@ def test_bfloat16_is_close_to_float32(kind, fast):
     cosine = flat @ half_flat / np.linalg.norm(flat) / np.linalg.norm(half_flat)
     assert cosine > 0.99
     assert {v.dtype for v in half.trainable_variables} == {tf.float32}
+
+
+def test_coordinates_of_the_refinement_network_are_not_rounded_to_bfloat16(monkeypatch):
+    """Of an image as large as CLEVR's, where half a pixel is less than a unit of bfloat16."""
+    side, seen = 128, []
+    config = small_config({"precision": "bfloat16", "num_iterations": 1})
+    model, call = build_model(config, side), SharedInputConv2D.__call__
+
+    def recording(self, inputs, num_slots):
+        seen.append((inputs, call(self, inputs, num_slots)))
+        return seen[-1][1]
+
+    monkeypatch.setattr(SharedInputConv2D, "__call__", recording)
+    layer = model.refinement.first
+    only_coordinates = np.zeros(layer.w.shape, np.float32)
+    only_coordinates[:, :, -2:] = layer.w.numpy()[:, :, -2:]  # the last inputs: x and y
+    layer.w.assign(only_coordinates)
+    model(random_images(1, side), num_slots=2)
+    [(inputs, found)] = seen
+    assert inputs["slot"].dtype == inputs["image"].dtype == found.dtype == tf.bfloat16
+    x = np.linspace(-1, 1, side)
+    coordinates = np.stack(np.meshgrid(x, x), axis=-1)[np.newaxis]
+    exact = conv_same(coordinates, layer.w.numpy()[:, :, -2:], layer.b.numpy(), stride=2)
+    error = np.abs(tf.cast(found, tf.float64).numpy() - exact)
+    assert (error <= 1.001 * 2.0**-8 * np.abs(exact) + 1e-5).all()
 
 
 def test_xla_computes_bfloat16_and_recomputation():

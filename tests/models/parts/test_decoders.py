@@ -5,10 +5,16 @@ import pytest
 import tensorflow as tf
 from numpy_reference import conv_same, elu
 
-from iodine.config import DecoderConfig
 from iodine.errors import UserError
-from iodine.models.iodine.presets import preset
-from iodine.models.parts.decoders import BroadcastDecoder, DeconvDecoder, build_decoder
+from iodine.models import registry
+from iodine.models.parts.coordinates import coordinate_channels
+from iodine.models.parts.decoders import (
+    BroadcastDecoder,
+    CoarseBroadcastDecoder,
+    DeconvDecoder,
+    DecoderConfig,
+    build_decoder,
+)
 
 # Of each convolution: kernel side, channels in, channels out, weights and biases. In the first, the
 # channels in are those of z (64, 16, 32) and two coordinates.
@@ -45,7 +51,7 @@ def size(*modules):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_broadcast_decoder_is_the_table(name):
-    config, side = preset(name), SIDES[name]
+    config, side = registry.preset(name), SIDES[name]
     assert config.data.image_size == side
     decoder = build_decoder(config.model.decoder, config.model.latent_size, side)
     z = tf.random.stateless_normal([1, config.model.latent_size], [1, 2])
@@ -87,6 +93,80 @@ def test_broadcast_decoder_equals_scipy_with_a_constant_channel_and_other_coordi
         expected = elu(conv_same(expected, layer.w.numpy(), layer.b.numpy()))
     expected = conv_same(expected, decoder.last.w.numpy(), decoder.last.b.numpy())
     np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def coarse_config(**changes):
+    return DecoderConfig(kind="coarse", **{"channels": (5, 4), "kernel_size": 3, **changes})
+
+
+def depth_to_space(x, upsampling):
+    """[N, H, W, u * u * C] to [N, H u, W u, C]: the channels of a cell are its pixels, row by row."""
+    n, height, width, channels = x.shape
+    out = np.zeros([n, height * upsampling, width * upsampling, channels // upsampling**2])
+    for i, row, column in np.ndindex(upsampling**2, height, width):
+        place = slice(i * out.shape[-1], (i + 1) * out.shape[-1])
+        y, x_ = row * upsampling + i // upsampling, column * upsampling + i % upsampling
+        out[:, y, x_] = x[:, row, column, place]
+    return out
+
+
+@pytest.mark.parametrize(
+    ("image_size", "upsampling", "cells"),
+    [(8, 2, 4), (9, 3, 3), (7, 3, 3), (8, 3, 3), (10, 4, 3), (9, 1, 9), (2, 3, 1)],
+)
+@pytest.mark.parametrize("last_kernel_size", [0, 1, 3, 5])
+def test_coarse_decoder_equals_scipy_and_depth_to_space(
+    image_size, upsampling, cells, last_kernel_size
+):
+    config = coarse_config(upsampling=upsampling, last_kernel_size=last_kernel_size)
+    decoder = build_decoder(config, 3, image_size)
+    assert isinstance(decoder, CoarseBroadcastDecoder)
+    z = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
+    result = decoder(tf.constant(z))
+    assert result.shape == (2, image_size, image_size, 4)
+    generator = np.random.default_rng(1)
+    for variable in decoder.trainable_variables:  # so that biases are seen
+        variable.assign_add(generator.normal(size=variable.shape) * 0.2)
+    result = decoder(tf.constant(z))
+    x = np.linspace(-1, 1, cells) if cells > 1 else np.array([-1.0])
+    fixed = np.broadcast_to(np.stack(np.meshgrid(x, x), axis=-1), (2, cells, cells, 2))
+    tiled = np.tile(z[:, np.newaxis, np.newaxis], (1, cells, cells, 1))
+    expected = np.concatenate([tiled, fixed], axis=-1)
+    layers = decoder.coarse
+    for layer in [layers.first, *layers.hidden]:
+        assert layer.w.shape[:2] == (3, 3)
+        expected = elu(conv_same(expected, layer.w.numpy(), layer.b.numpy()))
+    assert layers.last.w.shape[:2] == [last_kernel_size or 3] * 2
+    expected = conv_same(expected, layers.last.w.numpy(), layers.last.b.numpy())
+    assert expected.shape == (2, cells, cells, 4 * upsampling**2)
+    expected = depth_to_space(expected, upsampling)[:, :image_size, :image_size]
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def test_coarse_decoder_without_upsampling_is_the_broadcast_decoder():
+    config = coarse_config(upsampling=1, constant_input=5.0, coordinates="cosine")
+    coarse = build_decoder(config, 3, 7)
+    plain = BroadcastDecoder(config, 3, 7)
+    z = tf.random.stateless_normal([2, 3], [0, 1])
+    plain(z), coarse(z)
+    for variable, value in zip(plain.trainable_variables, coarse.trainable_variables, strict=True):
+        variable.assign(value)
+    np.testing.assert_array_equal(coarse(z), plain(z))
+
+
+def test_coarse_decoder_of_tetrominoes_fast_has_its_parameters():
+    """Z 32 and 24 coordinates, then 64 channels; 9 cells a side of 4 x 4 pixels, 36 of them kept."""
+    config = registry.preset("tetrominoes_fast")
+    decoder = build_decoder(config.model.decoder, 32, 35)
+    decoder(tf.zeros([1, 32]))
+    layers = [decoder.coarse.first, *decoder.coarse.hidden, decoder.coarse.last]
+    first = 3 * 3 * (32 + 24) * 64 + 64
+    hidden = 3 * 3 * 64 * 64 + 64
+    last = 1 * 1 * 64 * (4 * 4 * 4) + 4 * 4 * 4
+    assert [size(layer) for layer in layers] == [first, hidden, last]
+    assert size(decoder) == 32_320 + 36_928 + 4_160
+    channels = coordinate_channels("cosine", 9, 9, 5)
+    np.testing.assert_array_equal(decoder.coarse.first._coordinates, channels)
 
 
 def deconv_config(**changes):
@@ -147,5 +227,11 @@ def test_deconv_decoder_refuses_a_constant_input():
 
 
 def test_unknown_kind_is_refused():
-    with pytest.raises(UserError, match="'mlp'; known: broadcast, deconv"):
+    with pytest.raises(UserError, match="'mlp'; known: broadcast, coarse, deconv"):
         build_decoder(DecoderConfig(kind="mlp"), 8, 16)
+
+
+@pytest.mark.parametrize("changes", [{"channels": ()}, {"kind": "deconv", "mlp_sizes": ()}])
+def test_a_decoder_without_layers_is_refused(changes):
+    with pytest.raises(UserError, match="need at least one layer"):
+        build_decoder(DecoderConfig(**changes), 8, 16)

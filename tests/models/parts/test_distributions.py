@@ -117,6 +117,36 @@ def test_kl_equals_the_closed_form_and_tfp(prior, scale_map):
 
 
 @pytest.mark.parametrize("scale_map", ["softplus", "sqrt_softplus"])
+def test_a_floor_of_the_scale_keeps_the_kl_finite(scale_map):
+    """Without it softplus(-1e4) is 0 and the KL infinite; log sigma of the floor is -11.5."""
+    parameters = tf.constant([[0.5, 0.5, -1e4, 1.0]])  # two means, two raw scales
+    p = distributions.prior("standard_normal", scale_map)
+    without = distributions.posterior(parameters, scale_map)
+    assert float(without.stddev()[0, 0]) == 0
+    assert np.isinf(without.kl_divergence(p)[0, 0])
+    with_floor = distributions.posterior(parameters, scale_map, 1e-5)
+    expected = normal_kl(0.5, np.array([1e-5, sigma(1.0, scale_map)]))
+    np.testing.assert_allclose(with_floor.kl_divergence(p)[0], expected, rtol=1e-5)
+    with tf.GradientTape() as tape:
+        tape.watch(parameters)
+        kl = distributions.posterior(parameters, scale_map, 1e-5).kl_divergence(p)
+    gradient = tape.gradient(kl, parameters).numpy()[0]
+    np.testing.assert_allclose(gradient[:3], [0.5, 0.5, 0.0], rtol=1e-6)
+    assert np.isfinite(gradient[3])
+
+
+@pytest.mark.parametrize("scale_map", ["softplus", "sqrt_softplus"])
+def test_a_floor_changes_no_larger_scale_and_0_is_none(scale_map):
+    parameters = tf.constant(3 * np.random.default_rng(0).normal(size=(4, 2, 8)), tf.float32)
+    plain = distributions.posterior(parameters, scale_map)
+    assert float(tf.reduce_min(plain.stddev())) > 1e-5
+    for floor in (0.0, 1e-5):
+        found = distributions.posterior(parameters, scale_map, floor)
+        np.testing.assert_array_equal(found.stddev(), plain.stddev())
+        np.testing.assert_array_equal(found.mean(), plain.mean())
+
+
+@pytest.mark.parametrize("scale_map", ["softplus", "sqrt_softplus"])
 def test_raw_of_unit_scale_gives_scale_one(scale_map):
     assert sigma(distributions.RAW_OF_UNIT_SCALE, scale_map) == pytest.approx(1, abs=1e-12)
 

@@ -20,9 +20,9 @@ def randomized(layer, seed=0):
     return layer
 
 
-def broadcast_layer(kernel_size, height, width, use_shortcut=True):
+def broadcast_layer(kernel_size, height, width):
     coordinates = coordinate_channels("linear", height, width)
-    return randomized(BroadcastConv2D(LATENT, coordinates, OUT, kernel_size, use_shortcut))
+    return randomized(BroadcastConv2D(LATENT, coordinates, OUT, kernel_size))
 
 
 def random_latent():
@@ -78,11 +78,59 @@ def count_calls(monkeypatch, layer_class):
 
 def test_broadcast_shortcut_is_taken_unless_switched_off(monkeypatch):
     calls = count_calls(monkeypatch, BroadcastConv2D)
-    fast = broadcast_layer(3, 6, 6)(random_latent())
+    layer = broadcast_layer(3, 6, 6)
+    fast = layer(random_latent())
     assert not calls
-    plain = broadcast_layer(3, 6, 6, use_shortcut=False)(random_latent())
+    layer.use_shortcut = False
+    plain = layer(random_latent())
     assert len(calls) == 1
     np.testing.assert_allclose(fast, plain, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kernel_size", "sides"), [(2, (6, 6)), (4, (6, 6)), (5, (4, 7))])
+def test_broadcast_shortcut_is_off_where_it_does_not_hold(kernel_size, sides):
+    assert not broadcast_layer(kernel_size, *sides).use_shortcut
+
+
+def exact_broadcast(layer, latent, sides):
+    """Input channels and result of a broadcast layer in float64."""
+    tiled = np.tile(latent[:, np.newaxis, np.newaxis], (1, *sides, 1))
+    x, y = np.meshgrid(np.linspace(-1, 1, sides[1]), np.linspace(-1, 1, sides[0]))
+    coordinates = np.broadcast_to(np.stack([x, y], axis=-1), (len(latent), *sides, 2))
+    full = np.concatenate([tiled, coordinates], axis=-1)
+    return full, conv_same(full, layer.w.numpy(), layer.b.numpy())
+
+
+@pytest.mark.parametrize("kernel_size", [3, 5])
+def test_broadcast_layer_in_bfloat16_is_rounded_only_at_its_end(kernel_size):
+    """Coordinates, kernel and the sums over taps are not: 8 bits would be lost each time."""
+    sides = (33, 29)
+    layer = broadcast_layer(kernel_size, *sides)
+    latent = tf.cast(random_latent(), tf.bfloat16)
+    _, exact = exact_broadcast(layer, tf.cast(latent, tf.float64).numpy(), sides)
+    found = layer(latent)
+    assert found.dtype == tf.bfloat16
+    error = np.abs(tf.cast(found, tf.float64).numpy() - exact)
+    half_a_unit = 2.0**-8 * np.abs(exact)  # at most: 8 bits, the first one implicit
+    assert (error <= 1.001 * half_a_unit + 1e-5).all()
+    assert error.max() > 1e-3
+
+
+def test_broadcast_layers_gradients_in_bfloat16_are_added_up_in_float32():
+    sides = (17, 13)
+    layer, latent = broadcast_layer(3, *sides), tf.cast(random_latent(), tf.bfloat16)
+    full, exact = exact_broadcast(layer, tf.cast(latent, tf.float64).numpy(), sides)
+    upstream = tf.cast(np.random.default_rng(3).normal(size=exact.shape), tf.bfloat16)
+    with tf.GradientTape() as tape:
+        y = layer(latent)
+    by_w, by_b = tape.gradient(y, [layer.w, layer.b], output_gradients=upstream)
+    upstream = tf.cast(upstream, tf.float64).numpy()
+    padded = np.pad(full, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    for i, j in np.ndindex(3, 3):
+        window = padded[:, i : i + sides[0], j : j + sides[1]]
+        expected = np.einsum("nhwc,nhwo->co", window, upstream)
+        np.testing.assert_allclose(by_w[i, j], expected, atol=1e-4 * np.abs(expected).max())
+    np.testing.assert_allclose(by_b, upstream.sum(axis=(0, 1, 2)), rtol=1e-4)
 
 
 SCOPES = {
@@ -154,9 +202,11 @@ def test_shared_shortcut_is_taken_unless_switched_off(monkeypatch):
     calls = count_calls(monkeypatch, SharedInputConv2D)
     scopes = SCOPES["all, interleaved"]
     inputs = scoped_inputs(scopes, (6, 6))
-    fast = randomized(SharedInputConv2D(scopes, OUT, 3, 1))(inputs, SLOTS)
+    layer = randomized(SharedInputConv2D(scopes, OUT, 3, 1))
+    fast = layer(inputs, SLOTS)
     assert not calls
-    plain = randomized(SharedInputConv2D(scopes, OUT, 3, 1, use_shortcut=False))(inputs, SLOTS)
+    layer.use_shortcut = False
+    plain = layer(inputs, SLOTS)
     assert len(calls) == 1
     np.testing.assert_allclose(fast, plain, atol=1e-5)
 
@@ -185,7 +235,9 @@ def test_layers_compute_in_the_type_of_their_input():
     plain(tf.zeros([1, 4, 4, LATENT]))
     scopes = SCOPES["all, interleaved"]
     inputs = scoped_inputs(scopes, (6, 6))
-    half_inputs = {name: tf.cast(x, tf.bfloat16) for name, x in inputs.items()}
+    half_inputs = {
+        name: x if name == "fixed" else tf.cast(x, tf.bfloat16) for name, x in inputs.items()
+    }
     shared = randomized(SharedInputConv2D(scopes, OUT, 3, 1))
     image = tf.constant(np.random.default_rng(2).normal(size=(2, 6, 6, LATENT)), tf.float32)
     latent, layer = random_latent(), broadcast_layer(3, 6, 6)
@@ -198,3 +250,21 @@ def test_layers_compute_in_the_type_of_their_input():
     ]:
         assert half.dtype == tf.bfloat16
         np.testing.assert_allclose(tf.cast(half, tf.float32), full, atol=0.03 * np.abs(full).max())
+
+
+@pytest.mark.parametrize("varying", ["slot", "image"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_shared_layer_in_bfloat16_keeps_what_is_fixed_and_the_bias_in_float32(varying, stride):
+    """Beside varying channels of zeros the result is the fixed part, rounded once."""
+    scopes, sides = ["fixed", varying, "fixed"], (33, 29)
+    layer = randomized(SharedInputConv2D(scopes, OUT, 3, stride))
+    fixed = coordinate_channels("linear", *sides)
+    batch = {"slot": BATCH * SLOTS, "image": BATCH}[varying]
+    zeros = tf.zeros([batch, *sides, 1], tf.bfloat16)
+    found = layer({"fixed": tf.constant(fixed), varying: zeros}, SLOTS)
+    assert found.dtype == tf.bfloat16
+    x, y = np.meshgrid(np.linspace(-1, 1, sides[1]), np.linspace(-1, 1, sides[0]))
+    channels = np.stack([x, np.zeros_like(x), y], axis=-1)[np.newaxis]
+    exact = conv_same(channels, layer.w.numpy(), layer.b.numpy(), stride=stride)
+    error = np.abs(tf.cast(found, tf.float64).numpy() - exact)
+    assert (error <= 1.001 * 2.0**-8 * np.abs(exact) + 1e-5).all()
