@@ -2,8 +2,7 @@
 
 Measures one variant, compares two in turn (--compare=default,plain), or varies slots, iterations,
 image side and batch (--sweep). A variant changes the preset: default, plain (first layers without
-their shortcuts, K separate leave-one-out mixtures), plain_first_layers, plain_leave_one_out, xla,
-bfloat16, recompute; several are joined by "+".
+their shortcuts), xla, bfloat16, recompute; several are joined by "+".
 """
 
 import pathlib

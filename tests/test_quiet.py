@@ -56,13 +56,14 @@ def test_noise_is_dropped_and_all_else_is_shown_in_order(tmp_path):
 
 
 def test_all_is_shown_where_the_import_fails(tmp_path):
+    @_quiet.native_stderr_held(_quiet._NOISE.match)
     def fail():
-        with _quiet.native_stderr_held(_quiet._NOISE.match):
-            os.write(2, NOISE + OTHERS)
-            raise ImportError
+        os.write(2, NOISE + OTHERS)
+        raise ImportError
 
     with stderr_in(tmp_path) as stderr:
-        pytest.raises(ImportError, fail)
+        with pytest.raises(ImportError):
+            fail()
         assert stderr() == NOISE + OTHERS
 
 

@@ -29,7 +29,14 @@ class Traversal(NamedTuple):
 
 
 def latent_kl(model: SceneModel, result: Decomposition) -> np.ndarray:
-    """KL(q(z|x) || p(z)) of each latent by itself, [B, K, Z] in nats."""
+    """KL(q(z|x) || p(z)) of each latent by itself, [B, K, Z] in nats.
+
+    Raises:
+        UserError: if the model has no posterior or no prior.
+    """
+    _require_prior(model)
+    if result.latent_scale is None:
+        raise UserError("the model has no posterior, so no latent has a KL")
     posterior = tfd.Normal(result.latent_mean, result.latent_scale)
     return posterior.kl_divergence(model.prior).numpy()
 
@@ -109,8 +116,10 @@ def traverse(
         values: what each is set to, in the prior's standard deviations from the prior's mean.
 
     Raises:
-        UserError: for a slot or latent that does not exist, or no latents or values.
+        UserError: for a slot or latent that does not exist, no latents or values, or a model
+            without a prior.
     """
+    _require_prior(model)
     mean = np.asarray(latent_mean, np.float32)
     latents, values = np.asarray(latents, int), np.asarray(values, np.float32)
     _check("slot", np.array([slot]), len(mean))
@@ -154,6 +163,11 @@ def _decode_changed(
     masks = tf.nn.softmax(tf.where(is_slot, logits[:, tf.newaxis], fixed_logits), axis=1)
     mask = tf.gather(masks, slot, axis=1)
     return mixed(components, masks), mask[..., tf.newaxis] * means, masks
+
+
+def _require_prior(model: SceneModel) -> None:
+    if model.prior is None:
+        raise UserError("the model has no prior, whose standard deviations latents are measured in")
 
 
 def _check(name: str, numbers: np.ndarray, count: int) -> None:

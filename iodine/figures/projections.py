@@ -34,7 +34,7 @@ def projection_figure(
 
     Args:
         points: [N, 2], see `projections.project`.
-        factors: see `factor_probe.factors_of`.
+        factors: see `probes.factors_of`.
         values: by factor, [N] or [N, dimensions], such as `ObjectLatents.factors`. `color` of three
             dimensions is RGB in [0, 1] and shown as it is; other factors get a panel a dimension.
 

@@ -105,14 +105,14 @@ def schedules(config: Config) -> dict[str, Any]:
     return _entry(config.model.kind).constructor.schedules(config)
 
 
-def _entry(kind: str) -> _Entry:
-    if kind not in _ENTRIES:
+def _entry(kind: Any) -> _Entry:
+    if not isinstance(kind, str) or kind not in _ENTRIES:
         raise UserError(f"unknown config.model.kind {kind!r}{_did_you_mean(kind, _ENTRIES)}")
     return _ENTRIES[kind]
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(name), known, n=1)
+def _did_you_mean(name: Any, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1) if isinstance(name, str) else []
     hint = f"; did you mean {close[0]}" if close else ""
     return f"{hint}; known: {', '.join(known)}"
 

@@ -13,8 +13,8 @@ from iodine.models.iodine import older_configs
 PRETRAINED_PREFIX = "pretrained:"
 _PRETRAINED_FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
 
-# What may differ when a run goes on: how often it reports and saves, when it gives up, and what only
-# decides how fast it computes and in how much memory.
+# What may differ when a run goes on: how often it reports and saves, when it gives up, how fast it
+# computes and in how much memory.
 FREE_TO_CHANGE = (
     "model.recompute",
     "train.xla",

@@ -76,16 +76,15 @@ def test_overlap_counts_soft_masks_not_segments():
     assert iou[0, 1] == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("refine_after_last", [False, True])
-def test_collected_latents_are_those_of_the_model(batch, refine_after_last):
-    config = small_config({"refine_after_last": refine_after_last})
+def test_collected_latents_are_those_of_the_model(batch):
+    config = small_config()
     model = build_model(config)
     seed, num_slots, num_iterations = 7, SLOTS + 1, 2
     actual = collect(model, split(batch, 3, 2), num_slots, num_iterations, seed)
     row = 0
     for i in range(IMAGES):
-        num_decodings = num_iterations + refine_after_last
-        noise = draw_noise((seed, i), num_decodings, 1, num_slots, config.latent_size)
+        noise = draw_noise((seed, i), model.noise(num_slots, num_iterations), 1)["z"]
+        assert noise.shape == (num_iterations + 1, 1, num_slots, config.latent_size)
         last = model(batch["image"][i : i + 1], num_slots, num_iterations, noise)[-1]
         means, masks = last.posterior.mean().numpy()[0], last.mixture.masks.numpy()
         slots, iou = match_slots(batch["mask"][i : i + 1], masks)
@@ -105,8 +104,8 @@ def test_collected_latents_are_those_of_the_model(batch, refine_after_last):
 
 
 def test_defaults_are_the_model_s(batch):
-    model = build_model(small_config({"num_iterations": 2}))
-    explicit = collect(model, [batch], SLOTS, 2, 0)
+    model = build_model(small_config({"num_iterations": 1}))
+    explicit = collect(model, [batch], SLOTS, 1, 0)
     np.testing.assert_array_equal(collect(model, [batch]).latents, explicit.latents)
 
 

@@ -5,9 +5,11 @@ import numpy_reference as reference
 import pytest
 import small_models
 import tensorflow as tf
+from linear_slots import LinearSlots, LinearSlotsConfig
 
 from iodine.analysis import traversals
 from iodine.errors import UserError
+from iodine.evaluation import inference
 from iodine.evaluation.inference import Decomposition
 from iodine.figures import decompositions as plots
 from iodine.figures.traversals import traversal_figure
@@ -139,6 +141,20 @@ def test_no_object_to_pick_is_refused():
 def test_what_does_not_exist_is_refused(model, slot, latents, values, message):
     with pytest.raises(UserError, match=message):
         traversals.traverse(model, MEAN, slot, latents, values)
+
+
+def test_models_without_prior_or_posterior_are_refused(model):
+    linear = LinearSlots(LinearSlotsConfig(), (8, 8, 3), 1)
+    images = small_models.random_images(1)
+    [result] = inference.decompose_iterations(linear, images)
+    for ask in (
+        lambda: traversals.traverse(linear, result.latent_mean[0], 0, [0], VALUES),
+        lambda: traversals.latent_kl(linear, result),
+    ):
+        with pytest.raises(UserError, match="the model has no prior"):
+            ask()
+    with pytest.raises(UserError, match="the model has no posterior"):
+        traversals.latent_kl(model, result)
 
 
 def test_figure_has_values_across_and_latents_down(model):

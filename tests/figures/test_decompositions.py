@@ -87,7 +87,7 @@ def test_iterations_go_down():
     np.testing.assert_allclose(pixel(rendered, 0, 1, 0.75, 0.75, left=0.5), 0, atol=0.01)
     np.testing.assert_allclose(pixel(rendered, 1, 1, 0.75, 0.75, left=0.5), 1, atol=0.01)
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts[:3] == ["t = 1", "t = 2", "image"]
+    assert texts[:3] == ["t = 0", "t = 1", "image"]
 
 
 def test_segmentation_mixes_colours_by_the_masks():

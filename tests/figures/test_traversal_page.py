@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import types
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ from iodine.evaluation import inference
 from iodine.figures import decompositions as plots
 from iodine.figures import traversal_page
 from iodine.figures.traversal_page import Scene
-from iodine.models.iodine.presets import preset
+from iodine.models.interface import Spec
+from iodine.models.registry import preset
 
 SIDE, SLOTS, SCENES = 5, 3, 2
 LATENTS, VALUES, NUM_LATENTS = (6, 0, 3), (-2.0, -0.5, 1.0, 2.5), 8
@@ -165,13 +167,10 @@ def test_scenes_hold_the_components_and_all_slots():
 )
 def test_large_pages_have_fewer_latents(name, num_scenes, expected):
     config = preset(name)
-
-    class Model:
-        image_size = config.data.image_size
-
-    Model.config = config.model
-    slots = config.model.num_slots
-    assert traversal_page.affordable_latents(Model, num_scenes, slots) == expected
+    side, slots = config.data.image_size, config.model.num_slots
+    spec = Spec((side, side, 3), config.model.latent_size, slots, 5, True, True)
+    model = types.SimpleNamespace(spec=spec)
+    assert traversal_page.affordable_latents(model, num_scenes, slots) == expected
 
 
 # Does what a visitor does, and writes down what there is to see after each step.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from iodine.datasets import pipelines
 from iodine.errors import UserError
-from iodine.models.iodine.presets import preset
+from iodine.models.registry import preset
 from iodine.training import checkpoints
 
 DATASET = "tetrominoes/generated_small"
@@ -130,7 +130,7 @@ def test_run_of_another_configuration(refused, tiny_flags, tiny_copy):
     ("flag", "term"),
     [
         ("--config.train.learning_rate=1e30", "neg_log_likelihood of iteration "),
-        ("--config.model.likelihood_scale=1e-30", "neg_log_likelihood of iteration 1 is "),
+        ("--config.model.likelihood_scale=1e-30", "neg_log_likelihood of iteration 0 is "),
     ],
 )
 def test_loss_that_is_not_finite(refused, tiny_flags, tmp_path, flag, term):
@@ -147,8 +147,8 @@ def test_loss_that_is_not_finite(refused, tiny_flags, tmp_path, flag, term):
 def test_validation_that_is_not_finite(program, tiny_flags, tmp_path, monkeypatch):
     # The weights are sound: only the validation's longer inference may have diverged.
     monkeypatch.setattr(
-        "iodine.reports.Evaluator.__call__",
-        lambda *_: {n: np.full([2, 8], np.nan) for n in ("neg_log_likelihood", "kl")},
+        "iodine.training.reports.Evaluator.__call__",
+        lambda *_: {n: np.full([3, 8], np.nan) for n in ("neg_log_likelihood", "kl", "selection")},
     )
     outcome = program("train", *tiny_flags, f"--run={tmp_path}", "--steps=5")
     assert outcome.code == 0

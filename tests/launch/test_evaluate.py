@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score, jaccard_score
 
 from iodine.datasets import pipelines, preparation
 from iodine.models.parts.noise import draw_noise
+from iodine.models.registry import preset
 from iodine.training import checkpoints
 
 DATASET = "tetrominoes/generated_small"
@@ -34,12 +35,12 @@ def evaluate(program, tiny_run, tiny_data, tmp_path):
 
 
 def figures(run, data_dir, split, num_images, num_slots, num_iterations, seed, dataset=DATASET):
-    """[T, N] by metric, one image at a time, with scikit-learn's index."""
+    """[T + 1, N] by metric, one image at a time, with scikit-learn's index."""
     _, model = checkpoints.load_model(str(run))
     scenes = pipelines.evaluation_batches(data_dir, dataset, split, 1, num_images)
     values = {name: [] for name in METRICS}
     for i, scene in enumerate(scenes.as_numpy_iterator()):
-        noise = draw_noise((seed, i), num_iterations, 1, num_slots, 4)
+        noise = draw_noise((seed, i), model.noise(num_slots, num_iterations), 1)["z"]
         truth = scene["mask"][0].argmax(axis=0).ravel()
         image = scene["image"].astype(np.float64)
         rows = {name: [] for name in METRICS}
@@ -77,12 +78,13 @@ def assert_summarises(summary, expected):
     assert tuple(summary) == METRICS
     for name, value in expected.items():
         entry = summary[name]
-        assert set(entry) == {"mean", "std", "ci95", "num_images", "per_iteration"}
+        fields = {"mean", "std", "ci95", "num_images", "num_left_out", "per_iteration"}
+        assert set(entry) == fields
         tolerance = {"rtol": 1e-4, "atol": 1e-5}
         np.testing.assert_allclose(entry["mean"], value[-1].mean(), **tolerance)
         np.testing.assert_allclose(entry["std"], value[-1].std(), **tolerance)
         np.testing.assert_allclose(entry["per_iteration"], value.mean(axis=1), **tolerance)
-        assert entry["num_images"] == value.shape[1]
+        assert (entry["num_images"], entry["num_left_out"]) == (value.shape[1], 0)
         low, high = entry["ci95"]
         assert low <= entry["mean"] <= high
 
@@ -91,7 +93,9 @@ def test_figures(evaluate, tiny_run, tiny_data):
     summary, printed = evaluate("--num_images=9")
     expected = figures(tiny_run, tiny_data, "test", 9, 3, 2, 0)
     assert_summarises(summary, expected)
+    assert expected["ari"].shape == (3, 9)
     assert expected["ari"][-1].std() > 0.001
+    assert "left out" not in printed
     for name in METRICS:
         (line,) = [line for line in printed.splitlines() if line.split()[0] == name]
         assert line.split()[1:3] == [f"{summary[name]['mean']:.4f}", f"{summary[name]['std']:.4f}"]
@@ -101,7 +105,10 @@ def test_every_image_is_kept(evaluate, tiny_run, tiny_data, tmp_path):
     evaluate("--num_images=5")
     expected = figures(tiny_run, tiny_data, "test", 5, 3, 2, 0)
     with np.load(tmp_path / "o/evaluation.npz") as arrays:
-        assert set(arrays) == set(METRICS)
+        assert set(arrays) == {*METRICS, "selection"}
+        weight = preset("tetrominoes_small").model.objective.kl_weight
+        trained = expected["neg_log_likelihood"][-1:] + weight * expected["kl"][-1:]
+        np.testing.assert_allclose(arrays["selection"], trained, rtol=1e-4)
         for name, value in expected.items():
             np.testing.assert_allclose(arrays[name], value, rtol=1e-4, atol=1e-5)
 
@@ -123,6 +130,41 @@ def test_another_data_set_than_that_of_training(program, tiny_run, tmp_path):
     assert outcome.code == 0, outcome.err
     summary = json.loads((tmp_path / "evaluation.json").read_text())
     assert_summarises(summary, figures(tiny_run, tmp_path, "test", 4, 3, 2, 0, other))
+
+
+def test_images_without_foreground_are_left_out_and_counted(
+    evaluate, tiny_run, tiny_data, tmp_path, monkeypatch
+):
+    expected = figures(tiny_run, tiny_data, "test", 6, 3, 2, 0)
+    batched = pipelines.evaluation_batches
+
+    def only_background(place, scenes):
+        """Scenes 1 and 4 show nothing but the background."""
+        numbers = 2 * place + tf.range(2, dtype=tf.int64)
+        is_empty = tf.reduce_any(numbers[:, tf.newaxis] == [1, 4], axis=1)
+        is_background = tf.range(tf.shape(scenes["mask"])[1]) == 0
+        background = tf.cast(is_background, scenes["mask"].dtype)[:, tf.newaxis, tf.newaxis]
+        empty = background * tf.ones_like(scenes["mask"])
+        return {**scenes, "mask": tf.where(is_empty[:, None, None, None], empty, scenes["mask"])}
+
+    monkeypatch.setattr(
+        pipelines,
+        "evaluation_batches",
+        lambda *arguments: batched(*arguments).enumerate().map(only_background),
+    )
+    summary, printed = evaluate("--num_images=6", "--batch_size=2")
+    kept = [0, 2, 3, 5]
+    for name in ("fg_ari", "miou", "mbo", "covering"):
+        entry, value = summary[name], expected[name][:, kept]
+        assert (entry["num_images"], entry["num_left_out"]) == (4, 2)
+        np.testing.assert_allclose(entry["per_iteration"], value.mean(axis=1), atol=1e-5)
+        np.testing.assert_allclose(entry["mean"], value[-1].mean(), atol=1e-5)
+        assert entry["ci95"][0] <= entry["mean"] <= entry["ci95"][1]
+    for name in ("ari", "mse", "neg_elbo"):
+        assert (summary[name]["num_images"], summary[name]["num_left_out"]) == (6, 0)
+    assert "\n2 images without foreground left out of fg_ari, miou, mbo, covering\n" in printed
+    with np.load(tmp_path / "o/evaluation.npz") as arrays:
+        assert np.isnan(arrays["fg_ari"]).all(axis=0).tolist() == [i not in kept for i in range(6)]
 
 
 def test_batch_size_changes_nothing(evaluate):
@@ -152,7 +194,7 @@ def test_divergence_is_said_and_nothing_is_written(
     flags = (f"--run={tiny_run}", f"--data_dir={tiny_data}", f"--output={tmp_path}")
     outcome = program("evaluate", *flags, "--num_images=3")
     assert outcome.code == 1
-    assert "the ELBO of 2 of 3 images is not finite, from iteration 2 of 3 on" in outcome.err
+    assert "the ELBO of 2 of 3 images is not finite, from iteration 1 of 2 on" in outcome.err
     assert not (tmp_path / "evaluation.json").exists()
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from iodine.datasets import mnist_files, pipelines, preparation
 from iodine.evaluation.evaluator import Evaluator
-from iodine.reproduction.framework import catalogue
+from iodine.reproduction.framework import catalogue, estimate
 from iodine.training import checkpoints
 
 
@@ -77,20 +77,59 @@ def test_table_1_holds_what_the_evaluation_of_its_runs_gives(reproduce, folders)
     record, table, _, _ = reproduce("table1")
     row = next(row for row in table if row["data set"] == "Tetris")
     scores = []
-    for label in ("Tetris, seed 0", "Tetris, seed 1"):
+    for label in ("IODINE on Tetris, seed 0", "IODINE on Tetris, seed 1"):
         config, model = checkpoints.load_model(record["runs"][label]["folder"])
         batches = pipelines.evaluation_batches(
             str(folders["data_dir"]), config.data.dataset, "test", 64, 16
         )
         scores.append(Evaluator(model)(batches.as_numpy_iterator())["fg_ari"][-1].mean())
     assert scores[0] != scores[1]
-    assert float(row["fg_ari"]) == pytest.approx(np.mean(scores))
-    assert float(row["fg_ari_std"]) == pytest.approx(np.std(scores))
+    assert float(row["IODINE fg_ari"]) == pytest.approx(np.mean(scores))
+    assert float(row["IODINE fg_ari_std"]) == pytest.approx(np.std(scores))
+    assert row["IODINE"] == f"{np.mean(scores):.3f} +- {np.std(scores):.3f}"
+    assert row["IODINE runs"] == "2 seeds"
     assert row["paper IODINE"] == "0.992 +- 0.004"
-    assert row["MONet"] == "not run"
+    assert row["MONet"] == "not run: MONet is not part of this package"
     absent = next(row for row in table if row["data set"] == "CLEVR6")
-    assert absent["fg_ari"] == "not run"
-    assert absent["trained"] == "CLEVR6 is not trained at --budget=smoke"
+    assert absent["IODINE"] == "not run: IODINE is not trained on CLEVR6 at --budget=smoke"
+
+
+def test_given_runs_take_the_place_of_all_seeds_of_table_1(reproduce, program, folders):
+    trained, _, _, _ = reproduce("table1")
+    own = trained["runs"]["IODINE on Tetris, seed 1"]["folder"]
+    places = [f"--{key}={path}" for key, path in folders.items() if key != "output"]
+    output = folders["output"] / "given"
+    given = (f"--run=Tetris={run}" for run in ("pretrained:tetrominoes_small", own))
+    outcome = program(
+        *("reproduce", "--artifact=table1", "--budget=smoke", f"--output={output}"),
+        *(*places, *given),
+    )
+    assert outcome.code == 0, outcome.err
+    with (output / "table1" / "table1.csv").open() as file:
+        row = next(row for row in csv.DictReader(file) if row["data set"] == "Tetris")
+    assert row["IODINE runs"] == "2 given runs"
+    record = json.loads((output / "table1" / "table1.json").read_text())
+    scores = [run["fg_ari"] for run in record["numbers"]["runs"]["IODINE on Tetris"]]
+    assert scores[1] == trained["numbers"]["runs"]["IODINE on Tetris"][1]["fg_ari"]
+    assert scores[0] > 0.5 > scores[1]
+    assert float(row["IODINE fg_ari"]) == pytest.approx(np.mean(scores))
+    assert "IODINE on Tetris: foreground ARI" in outcome.out
+    assert "over 2 given runs" in outcome.out
+
+
+def test_a_given_run_that_nothing_uses_ends_the_program_before_it_trains(program, tmp_path):
+    outcome = program(
+        *("reproduce", "--artifact=figure9,figure13-15", "--budget=smoke", f"--runs={tmp_path}"),
+        *(f"--data_dir={tmp_path}", f"--output={tmp_path}"),
+        "--run=Tetris=pretrained:tetrominoes_small",
+    )
+    assert outcome.code == 1
+    assert outcome.error() == (
+        "error: --run=Tetris=pretrained:tetrominoes_small is not used: figure9 needs runs of "
+        "CLEVR6 only; figure13-15 needs no run"
+    )
+    assert outcome.out == ""
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_that_exists_is_taken(reproduce):
@@ -129,13 +168,27 @@ def test_a_finished_run_is_not_trained_again(reproduce):
     assert "training" not in outcome.out
 
 
-def test_the_list_names_every_artifact(program):
+def test_the_list_names_every_artifact(program, monkeypatch):
+    # Counting the arithmetic takes a minute, and has its own test.
+    monkeypatch.setattr(estimate, "hours", lambda config, rate: config.train.steps / 1e6)
     outcome = program("reproduce", "--list", "--budget=paper", "--runs=nowhere")
     assert outcome.code == 0
     lines = outcome.out.splitlines()
     names = [line.split()[0] for line in lines[1:-2]]
     assert names == [artifact.name for artifact in catalogue.ARTIFACTS]
-    assert "25 (0 done)" in next(line for line in lines if line.startswith("table1"))
+    table1 = next(line for line in lines if line.startswith("table1"))
+    assert table1.split()[1:5] == ["25", "(0", "done)", "25.0"]
+    assert "Tetris (tetrominoes/generated)" in table1
+    total = next(line for line in lines if line.startswith("all"))
+    assert total.split()[1:3] == ["61", "61.0"]
+    assert "counting the arithmetic: 61 of 61 trainings" in outcome.err
+
+
+def test_what_is_trained_already_takes_no_more_hours(reproduce, program, folders):
+    reproduce("figure4")
+    outcome = program("reproduce", "--list", "--budget=smoke", f"--runs={folders['runs']}")
+    figure4 = next(line for line in outcome.out.splitlines() if line.startswith("figure4 "))
+    assert figure4.split()[1:5] == ["2", "(2", "done)", "0.0"]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +197,7 @@ def test_the_list_names_every_artifact(program):
         ((), 1, "give --artifact=NAME"),
         (("--artifact=figure44",), 1, "unknown artifact 'figure44'; did you mean figure4; known:"),
         (("--artifact=table1", "--run=Tetris"), 1, "--run=Tetris is not TASK=RUN with TASK one of"),
+        (("--artifact=table1", "--run=Tetris=nowhere"), 1, "run folder nowhere does not exist"),
         (("--artifact=table1", "--budget=huge"), 2, "--budget"),
         (("--artifact=table1", "--jobs=0"), 2, "--jobs"),
     ],

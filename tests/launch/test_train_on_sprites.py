@@ -5,7 +5,7 @@ import json
 import pytest
 
 from iodine.datasets import preparation
-from iodine.models.iodine.presets import preset
+from iodine.models.registry import preset
 
 GENERATED = "multi_dsprites/colored_on_grayscale_generated"
 SMALL = {

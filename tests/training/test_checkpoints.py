@@ -1,12 +1,20 @@
 """Which checkpoints a run keeps and reads."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from iodine.config import override
 from iodine.errors import UserError
-from iodine.training import checkpoint_folder
+from iodine.models import registry
+from iodine.training import checkpoint_folder, checkpoints
+from iodine.training import run_folder as runs
+from iodine.training.devices.strategy import choose_strategy
+from iodine.training.trainer import Trainer
 
+SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 WEIGHTS_ONLY = "holds weights only, not the state of a training, so there is nothing to go on with"
 
 
@@ -90,11 +98,6 @@ def test_run_of_version_0_1_0_goes_on(program, tiny_flags, tmp_path):
     # That version had no number of rollbacks, neither in its checkpoints nor in its configuration.
     reader = tf.train.load_checkpoint(str(run / "checkpoints/ckpt-10"))
     assert reader.get_tensor("rollbacks/.ATTRIBUTES/VARIABLE_VALUE") == 0
-    from iodine.training import checkpoints
-    from iodine.training import run_folder as runs
-    from iodine.training.devices.strategy import choose_strategy
-    from iodine.training.trainer import Trainer
-
     trainer = Trainer(runs.read_config(run), choose_strategy("none"))
     saver = checkpoints.TrainingCheckpoints(run, trainer)
     assert saver.restore()
@@ -109,3 +112,123 @@ def test_run_of_version_0_1_0_goes_on(program, tiny_flags, tmp_path):
     name = "model/initial_posterior/.ATTRIBUTES/VARIABLE_VALUE"
     one, two = (tf.train.load_variable(f"{f}/checkpoints/ckpt-20", name) for f in (run, old))
     np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+@pytest.fixture
+def trainer():
+    """A tiny training that keeps three states."""
+    changes = {
+        "data.image_size": 6,
+        "model.num_iterations": 1,
+        "model.latent_size": 4,
+        "model.decoder.channels": (4,),
+        "model.refinement.channels": (4,),
+        "model.refinement.mlp_sizes": (4,),
+        "model.refinement.lstm_size": 0,
+        "train.checkpoint_every": 10,
+    }
+    return Trainer(override(registry.preset("tetrominoes"), changes), choose_strategy("none"))
+
+
+def at(trainer, step):
+    """Pretends that the training is at this step; its weights tell which."""
+    trainer.optimizer.iterations.assign(step)
+    trainer.model.initial_posterior.assign(
+        tf.fill(trainer.model.initial_posterior.shape, float(step))
+    )
+
+
+def best_model(folder):
+    """The step at which the model in `best/` was saved, by its weights."""
+    [path] = checkpoint_folder.newest_first(folder / "best")
+    value = tf.train.load_variable(path, f"averaged_model/initial_posterior{SUFFIX}")
+    assert (value == checkpoint_folder.step_of(path)).all()
+    return checkpoint_folder.step_of(path)
+
+
+def validated(saver, trainer, losses):
+    """Goes through validations {step: loss}, saving the state at each; says which were best."""
+    found = []
+    for step, loss in losses.items():
+        at(trainer, step)
+        found.append(saver.save_if_best(loss))
+        saver.save()
+    return found
+
+
+def test_best_model_survives_a_rollback(trainer, tmp_path):
+    saver = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert validated(saver, trainer, {10: 5.0, 20: 7.0}) == [True, False]
+    at(trainer, 25)
+    assert saver.save_if_best(3.0)
+    assert saver.go_back() == 20
+    assert validated(saver, trainer, {30: 4.0, 40: float("nan")}) == [False, False]
+    assert best_model(tmp_path) == 25
+    assert validated(saver, trainer, {50: 2.0}) == [True]
+    assert best_model(tmp_path) == 50
+
+
+def test_best_model_survives_a_resume_from_an_older_state(trainer, tmp_path):
+    saver = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert validated(saver, trainer, {10: 5.0, 20: 3.0}) == [True, True]
+    for path in (tmp_path / "checkpoints").glob("ckpt-20.*"):
+        path.unlink()
+    again = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert again.restore()
+    assert trainer.step == 10
+    assert validated(again, trainer, {15: 4.0}) == [False]
+    assert best_model(tmp_path) == 20
+    assert validated(again, trainer, {20: 2.5}) == [True]
+
+
+def test_without_the_best_model_its_loss_counts_for_nothing(trainer, tmp_path):
+    saver = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert validated(saver, trainer, {10: 5.0}) == [True]
+    shutil.rmtree(tmp_path / "best")
+    again = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert again.restore()
+    assert validated(again, trainer, {20: 6.0}) == [True]
+
+
+def test_damaged_best_model_is_replaced(trainer, tmp_path):
+    saver = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert validated(saver, trainer, {10: 5.0}) == [True]
+    for path in (tmp_path / "best").glob("ckpt-10.data*"):
+        path.write_bytes(b"")
+    again = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert again.restore()
+    assert validated(again, trainer, {20: 6.0}) == [True]
+    assert best_model(tmp_path) == 20
+
+
+def test_best_model_of_a_version_that_kept_its_loss_in_the_state(trainer, tmp_path):
+    """Up to 0.3; also after a rollback, and after the state has been written by this version."""
+    old = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    old._best = tf.train.Checkpoint(averaged_model=trainer.averaged_model)
+    assert validated(old, trainer, {10: 5.0, 20: 3.0}) == [True, True]
+    names = tf.train.load_checkpoint(str(tmp_path / "best/ckpt-20")).get_variable_to_shape_map()
+    assert f"best_loss{SUFFIX}" not in names
+    new = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert new.restore()
+    at(trainer, 25)
+    assert not new.save_if_best(4.0)
+    for path in (tmp_path / "checkpoints").glob("ckpt-20.*"):
+        path.unlink()
+    assert new.go_back() == 10
+    assert validated(new, trainer, {30: 4.0}) == [False]
+    newer = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert newer.restore()
+    assert validated(newer, trainer, {40: 4.0, 50: 2.0}) == [False, True]
+    assert best_model(tmp_path) == 50
+
+
+def test_best_model_loads_with_and_without_its_loss(trainer, tmp_path):
+    config = trainer.config
+    runs.start_or_resume(tmp_path, config)
+    saver = checkpoints.TrainingCheckpoints(tmp_path, trainer)
+    assert validated(saver, trainer, {10: 5.0}) == [True]
+    for best in (saver._best, tf.train.Checkpoint(averaged_model=trainer.averaged_model)):
+        shutil.rmtree(tmp_path / "best")
+        checkpoint_folder.write(tmp_path / "best", best, 10)
+        _, model = checkpoints.load_model(str(tmp_path), "best")
+        assert (model.initial_posterior.numpy() == 10).all()

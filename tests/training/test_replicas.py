@@ -1,5 +1,6 @@
 """Two and three replicas train as one device does."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -51,18 +52,20 @@ def values(variables):
 
 
 def train_both(config, strategy, num_steps=4):
-    """Trains on one device and under the strategy: both trainers, pairs of metrics."""
+    """Trains on one device and under the strategy: trainers, pairs of metrics, first weights."""
     trainers = Trainer(config, choose_strategy("none")), Trainer(config, strategy)
+    start = values(trainers[0].variables)
     shape = [config.train.batch_size, 6, 6, 3]
-    data = tf.data.Dataset.range(num_steps).map(
+    # Endless as in a training: at an end more devices than cores wait for each other for minutes.
+    data = tf.data.Dataset.counter().map(
         lambda i: {"image": tf.random.stateless_uniform(shape, [i, i])}
     )
     batches = zip(data, strategy.experimental_distribute_dataset(data), strict=True)
     metrics = [
         tuple(trainer.train_step(batch) for trainer, batch in zip(trainers, pair, strict=True))
-        for pair in batches
+        for pair in itertools.islice(batches, num_steps)
     ]
-    return trainers, metrics
+    return trainers, metrics, start
 
 
 def assert_close(one, two, atol):
@@ -70,14 +73,13 @@ def assert_close(one, two, atol):
         np.testing.assert_allclose(b, a, rtol=0, atol=atol)
 
 
-def assert_same_training(trainers, metrics, rtol=1e-5, atol=1e-5):
+def assert_same_training(trainers, metrics, start, rtol=1e-5, atol=1e-5):
     for one, two in metrics:
         flat = zip(tf.nest.flatten(two), tf.nest.flatten(one), strict=True)
         for actual, expected in flat:
             np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)
     single, distributed = trainers
-    start = Trainer(single.config, choose_strategy("none"))
-    moved = zip(values(start.variables), values(single.variables), strict=True)
+    moved = zip(start, values(single.variables), strict=True)
     assert max(np.abs(a - b).max() for a, b in moved) > 100 * atol
     assert_close(single.variables, distributed.variables, atol)
     assert_close(
@@ -96,8 +98,7 @@ def assert_same_training(trainers, metrics, rtol=1e-5, atol=1e-5):
         {},
         # Without layer norm, so that the scale of the gradients that are inputs counts.
         {"model.refinement.gradient_of_batch_mean": True, "model.refinement.layer_norm": ()},
-        {"model.refinement.gradient_of_batch_mean": False, "model.refinement.layer_norm": ()},
-        {"train.clip_norm": 1e6},
+        {"model.refinement.layer_norm": (), "train.clip_norm": 1e6},
         {"model.recompute": True},
     ],
     ids=str,
@@ -106,11 +107,10 @@ def test_two_replicas_train_as_one_device(two_replicas, changes):
     assert_same_training(*train_both(override(BASE, changes), two_replicas))
 
 
-@pytest.mark.parametrize("recompute", [False, True])
-def test_bfloat16_on_two_replicas(two_replicas, recompute):
+def test_bfloat16_on_two_replicas(two_replicas):
     """Each replica rounds its own sum over images, so the two agree to bfloat16's 8 bits."""
-    changes = {"model.precision": "bfloat16", "model.recompute": recompute}
-    trainers, metrics = train_both(override(BASE, changes), two_replicas, num_steps=2)
+    config = override(BASE, {"model.precision": "bfloat16"})
+    trainers, metrics, _ = train_both(config, two_replicas, num_steps=2)
     for one, two in metrics:
         np.testing.assert_allclose(two.loss, one.loss, rtol=1e-3)
         np.testing.assert_allclose(two.gradient_norm, one.gradient_norm, rtol=2e-2)
@@ -136,12 +136,12 @@ def test_regressor_on_two_replicas_with_unequal_numbers_of_entities(two_replicas
             "factors": {"color": tf.random.stateless_uniform([4, 4, 3], [i, 3])},
         }
 
-    data = tf.data.Dataset.range(2).map(scene)
+    data = tf.data.Dataset.counter().map(scene)
     metrics = []
     for strategy in (choose_strategy("none"), two_replicas):
         trainer = Trainer(config, strategy)
-        batches = trainer.strategy.experimental_distribute_dataset(data)
-        metrics.append([trainer.train_step(batch) for batch in batches])
+        batches = iter(trainer.strategy.experimental_distribute_dataset(data))
+        metrics.append([trainer.train_step(next(batches)) for _ in range(2)])
     for one, two in zip(*metrics, strict=True):
         assert float(one.factor_loss) > 0.1
         np.testing.assert_allclose(two.factor_loss, one.factor_loss, rtol=1e-5)

@@ -1,46 +1,48 @@
-"""What a run's folder accepts, and which values a configuration."""
+"""Which run a folder goes on with."""
 
-import dataclasses
 import json
+import shutil
 
+import linear_slots
+import numpy as np
 import pytest
 
-from iodine.config import checks
 from iodine.config import schema as config
 from iodine.errors import UserError
-from iodine.models.iodine import presets
+from iodine.models import registry
 from iodine.training import run_folder as runs
 
-BASE = presets.preset("tetrominoes")
+BASE = registry.preset("tetrominoes")
+RELEASED = registry.preset("tetrominoes_released")
+FREE = {
+    "model.recompute": True,
+    "train.xla": True,
+    "train.log_every": 7,
+    "train.validate_every": 7,
+    "train.checkpoint_every": 7,
+    "train.image_every": 7,
+    "train.keep_checkpoints": 7,
+    "train.max_rollbacks": 7,
+    "train.steps": 7,
+}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "log_every",
-        "validate_every",
-        "checkpoint_every",
-        "image_every",
-        "keep_checkpoints",
-        "max_rollbacks",
-        "steps",
-    ],
-)
-def test_free_to_change(tmp_path, name):
+@pytest.mark.parametrize(("name", "value"), FREE.items())
+def test_free_to_change(tmp_path, name, value):
     runs.start_or_resume(tmp_path, BASE)
-    changed = config.override(BASE, {f"train.{name}": 7})
+    changed = config.override(BASE, {name: value})
+    assert changed != BASE
     runs.start_or_resume(tmp_path, changed)
     assert runs.read_config(tmp_path) == changed
-    assert json.loads((tmp_path / "config.json").read_text())["train"][name] == 7
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_all_other_fields_are_fixed(tmp_path):
     runs.start_or_resume(tmp_path, BASE)
-    free = {f.rpartition(".")[2] for f in runs.FREE_TO_CHANGE} | {"steps"}
+    assert set(FREE) == {*runs.FREE_TO_CHANGE, "train.steps"}
     refused = []
     for name, value in config.flatten(BASE).items():
-        if name.rpartition(".")[2] in free:
+        if name in FREE:
             continue
         other = ("x", *value) if isinstance(value, tuple) else "other"
         with pytest.raises(UserError, match=rf"config\.{name}: .* there, .*other|config\.{name}: "):
@@ -64,6 +66,89 @@ def test_configuration_of_an_older_version_has_the_defaults(tmp_path):
     assert runs.read_config(tmp_path) == BASE
 
 
+@pytest.fixture
+def linear(monkeypatch):
+    """The preset of a model without `recompute`, known for a while."""
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    linear_slots.register()
+    return registry.preset("linear_slots_small")
+
+
+def test_a_free_field_that_the_model_does_not_have(tmp_path, linear):
+    assert "model.recompute" not in config.flatten(linear)
+    runs.start_or_resume(tmp_path, linear)
+    runs.start_or_resume(tmp_path, config.override(linear, {"train.xla": True}))
+    with pytest.raises(UserError, match=r"config\.model\.latent_size: 5 there, 6 now"):
+        runs.start_or_resume(tmp_path, config.override(linear, {"model.latent_size": 6}))
+
+
+def test_run_of_another_model(tmp_path, linear):
+    runs.start_or_resume(tmp_path, linear)
+    with pytest.raises(UserError) as refused:
+        runs.check_same(tmp_path, BASE)
+    assert "config.model.kind: 'linear_slots' there, 'iodine' now; use the old" in str(
+        refused.value
+    )
+
+
+def as_version_0_3_wrote(new_config):
+    """The JSON of a run of that version with the same refinements, whose T counts decodings."""
+    values = config.to_dict(new_config)
+    model, train = values["model"], values["train"]
+    objective = model.pop("objective")
+    del model["kind"], model["min_scale"], objective["backpropagated_refinements"]
+    objective["factor_regression"] = train.pop("factor_regression")
+    objective["iteration_weights"] = "linear"
+    model["refine_after_last"] = False
+    model["num_iterations"] += 1
+    return {**values, "objective": objective}
+
+
+def test_run_whose_t_counted_decodings_does_not_go_on(tmp_path):
+    values = as_version_0_3_wrote(BASE)
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    same = config.override(BASE, {"model.min_scale": 0.0})
+    assert runs.read_config(tmp_path) == same
+    with pytest.raises(UserError) as refused:
+        runs.start_or_resume(tmp_path, same)
+    assert f"run {tmp_path} was started by a version before 0.4" in str(refused.value)
+    assert "so it cannot go on; evaluate, decompose or export it" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert json.loads((tmp_path / "config.json").read_text()) == values
+
+
+def test_run_of_an_older_version_that_was_trained_as_today_goes_on(tmp_path, request):
+    written = request.path.parents[1] / "models/iodine/older_configs"
+    shutil.copy(written / "tetrominoes_released_of_0.3.json", tmp_path / "config.json")
+    runs.start_or_resume(tmp_path, RELEASED)
+    assert json.loads((tmp_path / "config.json").read_text()) == config.to_dict(RELEASED)
+
+
+def test_programs_read_a_run_whose_t_counted_decodings(
+    program, tiny_run, tiny_data, tiny_flags, tmp_path
+):
+    old = shutil.copytree(tiny_run, tmp_path / "old")
+    values = as_version_0_3_wrote(runs.read_config(tiny_run))
+    assert values["model"]["num_iterations"] == 3
+    (old / "config.json").write_text(json.dumps(values))
+    outcome = program("train", *tiny_flags, f"--run={old}", "--steps=30")
+    assert outcome.code == 1
+    assert f"error: run {old} was started by a version before 0.4" in outcome.error()
+    data = (f"--data_dir={tiny_data}", "--num_images=2")
+    for run, name in ((old, "a"), (tiny_run, "b")):
+        outputs = (f"--run={run}", f"--output={tmp_path / name}")
+        assert program("evaluate", *outputs, *data).code == 0
+        assert program("decompose", *outputs, *data).code == 0
+        weights = (f"--run={run}", f"--output={tmp_path / name / 'weights'}", "--format=weights")
+        assert program("export", *weights).code == 0
+    one, two = (json.loads((tmp_path / name / "evaluation.json").read_text()) for name in "ab")
+    assert one == two
+    assert len(one["mse"]["per_iteration"]) == 3
+    one, two = (np.load(tmp_path / name / "test_0000.npz") for name in "ab")
+    np.testing.assert_array_equal(one["masks"], two["masks"])
+    assert runs.read_config(tmp_path / "a/weights").model.num_iterations == 2
+
+
 def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
     runs.start_or_resume(tmp_path, BASE)
 
@@ -76,60 +161,6 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert runs.read_config(tmp_path) == BASE
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
-
-
-@pytest.mark.parametrize("name", presets.PRESETS)
-def test_presets_pass_the_checks(name):
-    checks.check(presets.preset(name))
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("model.num_slots", 2.5, "is 2.5, expected int"),
-        ("model.num_slots", True, "is True, expected int"),
-        ("model.likelihood_scale", "0.1", "is '0.1', expected a number"),
-        ("model.likelihood_scale", float("nan"), "is nan, expected more than 0"),
-        ("train.learning_rate", float("inf"), "is inf, expected more than 0"),
-        ("model.decoder.channels", (8, 0), "is 0, expected more than 0"),
-        ("model.decoder.channels", 8, "expected a list of int"),
-        ("model.refinement.stop_gradient", (1,), "expected a list of str"),
-        ("model.decoder.constant_input", "x", "expected a number"),
-        ("train.rollback_factor", 1.0, "expected more than 0 and less than 1"),
-        ("train.rollback_factor", 0.0, "expected more than 0 and less than 1"),
-        ("train.max_rollbacks", -1, "expected 0 or more"),
-        ("train.adam_beta1", 1.0, "expected at least 0 and less than 1"),
-        ("train.seed", 2**31, "expected 0 to 2147483647"),
-        ("train.xla", 1, "is 1, expected bool"),
-        ("objective.kl_weight", -0.1, "expected 0 or more"),
-    ],
-)
-def test_value_that_is_refused(name, value, message):
-    with pytest.raises(UserError, match=rf"config\.{name} is ") as error:
-        checks.check(config.override(BASE, {name: value}))
-    assert message in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("model.decoder.constant_input", 0.5),
-        ("model.decoder.constant_input", None),
-        ("train.learning_rate", 1),
-        ("objective.kl_weight", 0.0),
-        ("model.refinement.lstm_size", 0),
-        ("model.refinement.layer_norm", ()),
-        ("objective.factor_regression", ("color:3:scalar",)),
-    ],
-)
-def test_value_that_is_accepted(name, value):
-    checks.check(config.override(BASE, {name: value}))
-
-
-def test_every_number_that_may_be_zero_exists():
-    fields = config.flatten(config.Config())
-    assert set(checks._MAY_BE_ZERO) <= set(fields)
-    assert dataclasses.is_dataclass(BASE)
 
 
 def test_bare_weights_make_a_run_that_gives_the_same_figures(

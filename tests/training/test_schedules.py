@@ -1,95 +1,34 @@
-"""Schedules against their closed forms."""
+"""What changes while IODINE is trained, against the closed form."""
 
-import math
-
-import numpy as np
 import pytest
-import tensorflow as tf
 
-from iodine.config import Config, TrainConfig, override
-from iodine.errors import UserError
-from iodine.training import schedules
+from iodine.config import override
+from iodine.models import registry
 
-STEPS = (0, 1, 9, 10, 50, 99, 100, 250)
-
-
-def rates(**fields):
-    schedule = schedules.LearningRate(TrainConfig(learning_rate=0.02, **fields))
-    return [float(schedule(step)) for step in STEPS]
-
-
-def test_constant_by_default():
-    np.testing.assert_allclose(rates(), 0.02, rtol=1e-6)
-
-
-def test_warm_up():
-    expected = [0.02 * min(1, (step + 1) / 10) for step in STEPS]
-    np.testing.assert_allclose(rates(warmup_steps=10), expected, rtol=1e-6)
-
-
-def test_exponential():
-    expected = [0.02 * 0.1 ** (step / 100) for step in STEPS]
-    fields = {"decay": "exponential", "decay_rate": 0.1, "decay_steps": 100}
-    np.testing.assert_allclose(rates(**fields), expected, rtol=1e-5)
-
-
-def test_cosine_ends_at_zero_and_stays():
-    expected = [0.01 * (1 + math.cos(math.pi * min(1, step / 100))) for step in STEPS]
-    actual = rates(decay="cosine", steps=100)
-    np.testing.assert_allclose(actual, expected, atol=1e-8)
-    assert actual[4] == pytest.approx(0.01)
-    assert actual[-1] == 0
-
-
-def test_scaled_by_the_square_root_of_the_batch():
-    np.testing.assert_allclose(rates(learning_rate_batch=32, batch_size=8), 0.01, rtol=1e-6)
-
-
-def test_all_at_once():
-    expected = [
-        0.02 * 2 * min(1, (step + 1) / 20) * 0.5 * (1 + math.cos(math.pi * min(1, step / 200)))
-        for step in STEPS
-    ]
-    fields = {"decay": "cosine", "steps": 200, "warmup_steps": 20, "learning_rate_batch": 8}
-    np.testing.assert_allclose(rates(batch_size=32, **fields), expected, atol=1e-8)
-
-
-def test_unknown_decay():
-    with pytest.raises(UserError, match=r"unknown train.decay 'step'; known: none, exp"):
-        rates(decay="step")
+BASE = registry.preset("tetrominoes")
 
 
 def test_annealing_is_geometric_and_then_stays():
-    config = override(
-        Config(),
-        {
-            "model.likelihood_scale": 0.1,
-            "objective.likelihood_scale_start": 0.4,
-            "objective.kl_weight": 1.0,
-            "objective.kl_weight_start": 0.01,
-            "objective.anneal_steps": 100,
-        },
-    )
-    for step in STEPS:
+    changes = {
+        "likelihood_scale": 0.1,
+        "objective.likelihood_scale_start": 0.4,
+        "objective.kl_weight": 1.0,
+        "objective.kl_weight_start": 0.01,
+        "objective.anneal_steps": 100,
+    }
+    config = override(BASE, {f"model.{name}": value for name, value in changes.items()})
+    schedules = registry.schedules(config)
+    assert set(schedules) == {"likelihood_scale", "kl_weight"}
+    for step in (0, 1, 9, 10, 50, 99, 100, 250):
         part = min(1, step / 100)
-        scale = float(schedules.likelihood_scale(config, step))
-        weight = float(schedules.kl_weight(config, step))
+        scale, weight = (float(schedules[n](step)) for n in ("likelihood_scale", "kl_weight"))
         assert scale == pytest.approx(0.4 ** (1 - part) * 0.1**part, rel=1e-5)
         assert weight == pytest.approx(0.01 ** (1 - part), rel=1e-5)
 
 
-def test_each_rollback_makes_the_rate_smaller():
-    config = TrainConfig(learning_rate=0.02, rollback_factor=0.25)
-    rollbacks = tf.Variable(0, dtype=tf.int64)
-    rate = schedules.LearningRate(config, rollbacks)
-    for count in range(3):
-        rollbacks.assign(count)
-        assert float(rate(7)) == pytest.approx(0.02 * 0.25**count, rel=1e-6)
-
-
-@pytest.mark.parametrize("fields", [{}, {"objective.anneal_steps": 10}])
+@pytest.mark.parametrize("fields", [{}, {"model.objective.anneal_steps": 10}])
 def test_constant_without_a_start(fields):
-    config = override(Config(), {"objective.kl_weight": 0.3, **fields})
+    schedules = registry.schedules(override(BASE, {"model.objective.kl_weight": 0.3, **fields}))
     for step in (0, 5, 20):
-        assert float(schedules.likelihood_scale(config, step)) == pytest.approx(0.1)
-        assert float(schedules.kl_weight(config, step)) == pytest.approx(0.3)
+        assert float(schedules["likelihood_scale"](step)) == pytest.approx(0.1)
+        assert float(schedules["kl_weight"](step)) == pytest.approx(0.3)

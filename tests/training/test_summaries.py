@@ -7,12 +7,13 @@ from tensorboard.backend.event_processing import event_file_loader
 
 from iodine.config import override
 from iodine.errors import UserError
-from iodine.models.iodine import presets
-from iodine.training import schedules, summaries
-from iodine.training.trainer import StepMetrics, build_model
+from iodine.models import registry
+from iodine.training import summaries
+from iodine.training.learning_rate import LearningRate
+from iodine.training.trainer import StepMetrics
 
 CONFIG = override(
-    presets.preset("tetrominoes"),
+    registry.preset("tetrominoes"),
     {
         "data.image_size": 6,
         "model.num_slots": 3,
@@ -21,8 +22,8 @@ CONFIG = override(
         "model.refinement.channels": (4,),
         "train.decay": "cosine",
         "train.steps": 100,
-        "objective.kl_weight_start": 0.1,
-        "objective.anneal_steps": 50,
+        "model.objective.kl_weight_start": 0.1,
+        "model.objective.anneal_steps": 50,
     },
 )
 
@@ -38,13 +39,18 @@ def events(folder):
     return found
 
 
+def writer_of(folder, images=None):
+    images = np.zeros([2, 6, 6, 3], np.float32) if images is None else images
+    return summaries.Summaries(folder, CONFIG, registry.schedules(CONFIG), images)
+
+
 def test_values(tmp_path):
-    writer = summaries.Summaries(tmp_path, CONFIG, np.zeros([2, 6, 6, 3], np.float32))
+    writer = writer_of(tmp_path)
     curve = tf.constant([3.0, 2.0])
     fields = dict.fromkeys(StepMetrics._fields, tf.constant(0.5))
-    fields |= {"loss": 7.0, "mse": 0.25, "gradient_norm": 11.0}
-    fields |= {"neg_elbo": curve, "neg_log_likelihood": curve + 1, "kl": curve / 2}
-    writer.write_training(25, StepMetrics(**fields), 123.0, 2e-4)
+    fields |= {"loss": 7.0, "mse": 0.25, "gradient_norm": 11.0, "factor_loss": 0.75}
+    terms = {"neg_elbo": curve, "neg_log_likelihood": curve + 1, "kl": curve / 2}
+    writer.write_training(25, StepMetrics(**fields | {"terms": terms}), 123.0, 2e-4)
     writer.write_rollback(27, 2)
     writer.write_validation(30, {"fg_ari": np.array([0.1, 0.6]), "mse": np.array([0.3, 0.2])})
     found = events(tmp_path)
@@ -52,18 +58,19 @@ def test_values(tmp_path):
         ("train/loss", 25): 7.0,
         ("train/mse", 25): 0.25,
         ("train/gradient_norm", 25): 11.0,
+        ("train/factor_loss", 25): 0.75,
         ("train/images_per_second", 25): 123.0,
-        ("train_neg_elbo/iteration_1", 25): 3.0,
-        ("train_neg_elbo/iteration_2", 25): 2.0,
-        ("train_neg_log_likelihood/iteration_2", 25): 3.0,
-        ("train_kl/iteration_1", 25): 1.5,
+        ("train_neg_elbo/iteration_0", 25): 3.0,
+        ("train_neg_elbo/iteration_1", 25): 2.0,
+        ("train_neg_log_likelihood/iteration_1", 25): 3.0,
+        ("train_kl/iteration_0", 25): 1.5,
         ("schedule/learning_rate", 25): 2e-4,
         ("train/rollbacks", 27): 2.0,
         ("schedule/likelihood_scale", 25): 0.1,
         ("schedule/kl_weight", 25): 0.1**0.5,
         ("validation/fg_ari", 30): 0.6,
-        ("validation_fg_ari/iteration_1", 30): 0.1,
-        ("validation_mse/iteration_2", 30): 0.2,
+        ("validation_fg_ari/iteration_0", 30): 0.1,
+        ("validation_mse/iteration_1", 30): 0.2,
     }
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, rel=1e-5), key
@@ -72,7 +79,7 @@ def test_values(tmp_path):
 def test_pictures(tmp_path):
     images = np.random.default_rng(0).uniform(size=[2, 6, 6, 3]).astype(np.float32)
     tf.keras.utils.set_random_seed(0)
-    summaries.Summaries(tmp_path, CONFIG, images).write_images(5, build_model(CONFIG))
+    writer_of(tmp_path, images).write_images(5, registry.build(CONFIG))
     found = events(tmp_path)
     assert set(found) == {("decomposition", 5), ("masks", 5), ("iterations", 5)}
     for values in found.values():
@@ -87,28 +94,30 @@ def test_a_training_writes_all(tiny_run):
     for step in (5, 10, 15, 20):
         assert found["train/images_per_second", step] > 0
         weighted = sum(
-            t / 2 * found[f"train_neg_elbo/iteration_{t}", step] for t in (1, 2)
+            t / 2 * found[f"train_neg_elbo/iteration_{t}", step] for t in (0, 1, 2)
         )  # Eq. 4
         assert found["train/loss", step] == pytest.approx(weighted, rel=1e-4)
-        for t in (1, 2):
+        for t in (0, 1, 2):
             parts = [found[f"train_{n}/iteration_{t}", step] for n in ("neg_log_likelihood", "kl")]
             weight = found["schedule/kl_weight", step]
             total = parts[0] + weight * parts[1]
             assert found[f"train_neg_elbo/iteration_{t}", step] == pytest.approx(total, rel=1e-4)
     for name in ("fg_ari", "ari", "mse", "kl", "neg_log_likelihood", "neg_elbo"):
         assert np.isfinite(found[f"validation/{name}", 20])
-        assert (f"validation_{name}/iteration_1", 20) in found
+        assert [(f"validation_{name}/iteration_{t}", 20) in found for t in range(4)] == (
+            [True, True, True, False]
+        )
     assert len(found["decomposition", 20]) == 3
     assert len(found["iterations", 20]) == 3
     assert len(found["masks", 20]) == 3
 
 
 def test_learning_rate_is_the_one_of_the_update():
-    rate = schedules.LearningRate(CONFIG.train)
+    rate = LearningRate(CONFIG.train)
     assert float(rate(25)) == pytest.approx(3e-4 * 0.5 * (1 + np.cos(np.pi / 4)), rel=1e-5)
 
 
 def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "tensorboard").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot write to .*tensorboard: Not a directory; the"):
-        summaries.Summaries(tmp_path, CONFIG, np.zeros([1, 6, 6, 3]))
+        writer_of(tmp_path)

@@ -29,6 +29,7 @@ def upgrade(values: Mapping[str, Any]) -> dict[str, Any]:
         if train.get("num_iterations"):
             train["num_iterations"] = max(train["num_iterations"] - 1, 1)
     model.pop("refine_after_last", None)
+    model.setdefault("min_scale", 0.0)  # there was no floor
     objective.pop("iteration_weights", None)
     train["factor_regression"] = objective.pop("factor_regression", [])
     for section, names in _GONE.items():

@@ -121,7 +121,9 @@ class CoarseBroadcastDecoder(snt.Module):
 
     def __call__(self, z: tf.Tensor) -> tf.Tensor:
         """Maps z [N, Z] to [N, H, W, 4], computing in the type of z."""
-        x = tf.nn.depth_to_space(self.coarse(z), self._upsampling)
+        x = self.coarse(z)
+        if self._upsampling > 1:  # TensorFlow refuses 1
+            x = tf.nn.depth_to_space(x, self._upsampling)
         return x[:, : self._image_size, : self._image_size]
 
 

@@ -49,11 +49,15 @@ def write(runs_dir: str) -> None:
 def differing(configs: list[Config]) -> dict[str, list[Any]]:
     """The fields in which configurations differ and all their values.
 
-    Reporting and saving do not count: they change nothing about what is learned.
+    Reporting, saving and the like do not count: they change nothing about what is learned. A field
+    of some models only is compared among these.
     """
-    by_run = [hyperparameters(config) for config in configs]
-    names = [name for name in by_run[0] if name not in runs.FREE_TO_CHANGE]
-    values = {name: list(dict.fromkeys(run[name] for run in by_run)) for name in names}
+    values: dict[str, list[Any]] = {}
+    for config in configs:
+        for name, value in hyperparameters(config).items():
+            known = values.setdefault(name, [])
+            if name not in runs.FREE_TO_CHANGE and value not in known:
+                known.append(value)
     return {name: different for name, different in values.items() if len(different) > 1}
 
 

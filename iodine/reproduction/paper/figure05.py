@@ -1,6 +1,6 @@
 """Figure 5: how well one linear layer reads the factors of objects from their latents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,18 +57,18 @@ def score(latents: ObjectLatents) -> dict[str, FactorScore | str]:
 
 
 def _make(context: Context) -> Findings:
-    scores, matching = {}, {}
+    scores, matching, unmatched = {}, {}, []
     for label, run in context.runs.items():
         if run.model.spec.num_slots == 1:
-            # The paper concatenates the factors of objects in a canonical order instead.
-            print(f"not shown: {label}: one latent for all objects cannot be matched to any")
+            # The paper's layer predicts all objects at once, in an order of their factors.
+            unmatched.append(label)
             continue
         latents = latents_of(context, run)
         scores[label] = score(latents)
         matching[label] = object_latents.matching_rate(latents)
     rows = [_row(label, name, s) for label, of in scores.items() for name, s in of.items()]
     return Findings(
-        comparison=_comparison(scores, matching),
+        comparison=_comparison(scores, matching, unmatched),
         numbers={"scores": rows, "objects with a slot of their own": matching},
         table=rows,
         figures={"figure5": scores_figure(scores)},
@@ -82,7 +82,11 @@ def _row(label: str, name: str, found: FactorScore | str) -> dict[str, Any]:
     return {**row, **found._asdict(), "reason": ""} | {"name": name}
 
 
-def _comparison(scores: Mapping[str, Mapping[str, FactorScore | str]], matching) -> str:
+def _comparison(
+    scores: Mapping[str, Mapping[str, FactorScore | str]],
+    matching: Mapping[str, float],
+    unmatched: Sequence[str],
+) -> str:
     parts = []
     for label, of in scores.items():
         figures = ", ".join(
@@ -94,7 +98,11 @@ def _comparison(scores: Mapping[str, Mapping[str, FactorScore | str]], matching)
             f"{label}: {figures or NOT_RUN}; {matching[label]:.0%} of the objects have a slot of "
             "their own"
         )
-    return "; ".join([*parts, *(f"{model} {NOT_RUN}" for model in _MODELS if model not in scores)])
+    for model in _MODELS:
+        if model not in scores:
+            why = " (one latent for all objects, which matches none)" if model in unmatched else ""
+            parts.append(f"{model} {NOT_RUN}{why}")
+    return "; ".join(parts)
 
 
 def scores_figure(scores: Mapping[str, Mapping[str, FactorScore | str]]) -> Figure:

@@ -2,20 +2,9 @@
 
 import numpy as np
 import pytest
-import scipy.special
 import tensorflow as tf
-from numpy_reference import (
-    central_difference,
-    component_log_prob,
-    conv_same,
-    elu,
-    layer_norm,
-    lstm,
-    neg_log_likelihood,
-    normal_kl,
-    softmax,
-    softplus,
-)
+from numpy_iodine import NumpyIodine
+from numpy_reference import central_difference, normal_kl
 from small_models import (
     LATENT,
     SIDE,
@@ -29,7 +18,6 @@ from small_models import (
 
 from iodine.errors import UserError
 from iodine.models import registry
-from iodine.models.iodine import objective
 from iodine.models.iodine.model import Iodine
 from iodine.models.parts.noise import draw_noise
 
@@ -57,87 +45,6 @@ def assert_same(iteration, other, tolerance=1e-5, rows=slice(None), other_rows=s
     for name, value in ours.items():
         a, b = value.numpy()[rows], theirs[name].numpy()[other_rows]
         np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max(), err_msg=name)
-
-
-class NumpyIodine:
-    """The paper's model with one image and the weights of a small `Iodine`, in float64."""
-
-    def __init__(self, model, side):
-        self.model, self.side = model, side
-        x = np.linspace(-1, 1, side)
-        self.coordinates = np.stack(np.meshgrid(x, x), axis=-1)[np.newaxis]
-
-    def decode(self, z):
-        n, side = len(z), self.side
-        x = np.tile(z[:, np.newaxis, np.newaxis], (1, side, side, 1))
-        x = np.concatenate([x, np.repeat(self.coordinates, n, axis=0)], axis=-1)
-        decoder = self.model.decoder
-        for layer in [decoder.first, *decoder.hidden]:
-            x = elu(conv_same(x, layer.w.numpy(), layer.b.numpy()))
-        x = conv_same(x, decoder.last.w.numpy(), decoder.last.b.numpy())
-        return x[np.newaxis, ..., :3], x[np.newaxis, ..., 3]  # [1, K, H, W, 3], [1, K, H, W]
-
-    def loss(self, parameters, image, noise):
-        mean, scale = parameters[:, :LATENT], softplus(parameters[:, LATENT:])
-        means, logits = self.decode(mean + scale * noise)
-        sigma = self.model.config.likelihood_scale
-        nll = neg_log_likelihood(image, means, softmax(logits), sigma)[0]
-        kl = normal_kl(mean, scale).sum(axis=1)
-        return nll, kl, means, logits
-
-    def refine(self, parameters, image, noise, state):
-        """Lambda of the next iteration and the LSTM's state."""
-        sigma, slots = self.model.config.likelihood_scale, len(parameters)
-        _, _, means, logits = self.loss(parameters, image, noise)
-        masks = softmax(logits)
-        component = component_log_prob(image, means, sigma)
-        log_prob = scipy.special.logsumexp(component, b=masks, axis=1, keepdims=True)
-        others = [
-            scipy.special.logsumexp(
-                np.delete(component, k, 1), b=np.delete(masks, k, 1) / (1 - masks[:, [k]]), axis=1
-            )
-            for k in range(slots)
-        ]
-        responsibility = masks * np.exp(component - log_prob)
-        norms = {
-            name: lambda x, n=norm: layer_norm(x, n.scale.numpy(), n.offset.numpy())
-            for name, norm in self.model.inputs.layer_norms.items()
-        }
-        ones = np.ones([slots, self.side, self.side, 1])
-        channels = [
-            image * ones,
-            means[0],
-            masks[0][..., np.newaxis],
-            logits[0][..., np.newaxis],
-            np.exp(component - scipy.special.logsumexp(component, axis=1, keepdims=True))[0][
-                ..., np.newaxis
-            ],
-            norms["means_gradient"](
-                responsibility[0][..., np.newaxis] * (means[0] - image) / sigma**2
-            ),
-            norms["mask_gradient"](-np.exp(component - log_prob)[0][..., np.newaxis]),
-            norms["likelihood"](np.exp(log_prob)[0][..., np.newaxis]) * ones,
-            norms["leave_one_out_likelihood"](np.exp(others)[:, 0, ..., np.newaxis]),
-            self.coordinates * ones,
-        ]
-        x = np.concatenate(channels, axis=-1)
-        network = self.model.refinement
-        for layer in [network.first, *network.hidden]:
-            x = elu(conv_same(x, layer.w.numpy(), layer.b.numpy(), stride=2))
-        b, w = (v.numpy() for v in network.mlp.trainable_variables)
-        x = elu(x.mean(axis=(1, 2)) @ w + b)
-
-        def total(parameters):
-            nll, kl, _, _ = self.loss(parameters, image, noise)
-            return nll + kl.sum()
-
-        gradient = norms["posterior_gradient"](central_difference(total, parameters))
-        x = np.concatenate([x, parameters, gradient], axis=-1)
-        core = network.lstm
-        weights = (core.input_to_hidden.numpy(), core.hidden_to_hidden.numpy(), core.b.numpy())
-        state = lstm(x, *state, *weights)
-        update = state[0] @ network.update.w.numpy() + network.update.b.numpy()
-        return parameters + update, state
 
 
 def test_three_refinements_equal_numpy():
@@ -437,3 +344,36 @@ def test_a_single_slot_is_refused(model):
 def test_unknown_names_in_the_configuration_are_refused_at_once(changes, message):
     with pytest.raises(UserError, match=message):
         Iodine(small_config(changes), SHAPE)
+
+
+def with_a_scale_of_0(min_scale):
+    """A model whose first posterior has the raw scale -1e4, of which softplus is 0 in float32."""
+    model = build_model(small_config({"min_scale": min_scale}))
+    raw = model.initial_posterior.numpy()
+    raw[LATENT:] = -1e4
+    model.initial_posterior.assign(raw)
+    return model
+
+
+@pytest.mark.parametrize(("min_scale", "is_finite"), [(1e-5, True), (0.0, False)])
+def test_the_floor_of_the_scale_keeps_losses_and_gradients_finite(min_scale, is_finite):
+    model, images, noise = with_a_scale_of_0(min_scale), random_images(2), random_noise(3, 2)
+    with tf.GradientTape() as tape:
+        steps = model.infer(images, {"z": noise}, training=True)
+        losses = model.losses(steps, images)
+    assert np.isfinite(steps[0].kl).all() == is_finite
+    if is_finite:
+        mean = model.initial_posterior.numpy()[:LATENT].astype(np.float64)
+        np.testing.assert_allclose(steps[0].kl, np.full([2, SLOTS], normal_kl(mean, 1e-5).sum()))
+        np.testing.assert_allclose(steps[0].latent_scale, 1e-5, rtol=1e-6)
+        assert np.isfinite(losses.total)
+        gradients = tape.gradient(losses.total, model.trainable_variables)
+        assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_the_floor_of_the_scale_changes_nothing_above_it(model):
+    plain = build_model(small_config({"min_scale": 0.0}))
+    assert model.config.min_scale == 1e-5
+    images, noise = random_images(2), random_noise(3, 2)
+    for ours, theirs in zip(model(images, noise=noise), plain(images, noise=noise), strict=True):
+        assert_same(ours, theirs, tolerance=0)

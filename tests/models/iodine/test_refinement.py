@@ -119,7 +119,9 @@ def test_whole_model_has_the_parameters_of_the_tables(name):
 
 
 def test_final_activation_of_the_mlp_can_be_left_out():
-    config = override(registry.preset("tetrominoes").model.refinement, {"channels": (4,), "mlp_sizes": (6,)})
+    config = override(
+        registry.preset("tetrominoes").model.refinement, {"channels": (4,), "mlp_sizes": (6,)}
+    )
     generator = np.random.default_rng(0)
     inputs = RefinementInputs(
         {"slot": tf.constant(generator.normal(size=(3, 5, 5, 2)), tf.float32)}, None

@@ -11,8 +11,8 @@ from iodine.models.parts.coordinates import coordinate_channels
 from iodine.models.parts.decoders import (
     BroadcastDecoder,
     CoarseBroadcastDecoder,
-    DeconvDecoder,
     DecoderConfig,
+    DeconvDecoder,
     build_decoder,
 )
 
@@ -100,7 +100,7 @@ def coarse_config(**changes):
 
 
 def depth_to_space(x, upsampling):
-    """[N, H, W, u * u * C] to [N, H u, W u, C]: the channels of a cell are its pixels, row by row."""
+    """[N, H, W, u * u * C] to [N, H u, W u, C]: a cell's channels are its pixels, row by row."""
     n, height, width, channels = x.shape
     out = np.zeros([n, height * upsampling, width * upsampling, channels // upsampling**2])
     for i, row, column in np.ndindex(upsampling**2, height, width):
@@ -155,7 +155,7 @@ def test_coarse_decoder_without_upsampling_is_the_broadcast_decoder():
 
 
 def test_coarse_decoder_of_tetrominoes_fast_has_its_parameters():
-    """Z 32 and 24 coordinates, then 64 channels; 9 cells a side of 4 x 4 pixels, 36 of them kept."""
+    """Z 32 and 24 coordinates, then 64 channels; 9 x 9 cells of 4 x 4 pixels."""
     config = registry.preset("tetrominoes_fast")
     decoder = build_decoder(config.model.decoder, 32, 35)
     decoder(tf.zeros([1, 32]))

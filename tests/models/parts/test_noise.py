@@ -43,8 +43,9 @@ def test_uniform_noise_is_uniform_in_0_to_1():
 def test_noise_of_two_names_is_not_the_same():
     noise = draw_noise((3, 7), SPECS, 5)
     a, b = noise["z"].numpy(), noise["other"].numpy()
-    assert not np.isin(a, b).any()
-    uniform = scipy.stats.norm.cdf(a).reshape(4, -1)[:, :1500]
+    assert np.isin(a, b).mean() < 0.01  # float32 draws may collide
+    assert abs(np.corrcoef(a[:3].ravel(), b.ravel())[0, 1]) < 0.05
+    uniform = scipy.stats.norm.cdf(a).reshape(4, -1)
     chance = noise["chance"].numpy().reshape(4, -1)
     assert abs(np.corrcoef(uniform.ravel(), chance.ravel())[0, 1]) < 0.1
 

@@ -5,16 +5,14 @@ import shutil
 
 import pytest
 
-from iodine.config import schema as config_lib
+from iodine.config import override, to_dict
 from iodine.errors import UserError
-from iodine.models.iodine import presets
-from iodine.reproduction.framework import providing, workloads
+from iodine.models import registry
+from iodine.reproduction.framework import given_runs, providing, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
-from iodine.reproduction.framework.context import Run
 from iodine.reproduction.framework.budgets import Budget
 from iodine.training import run_folder as runs
 
-CPU = Budget("cpu")
 SMOKE = Budget("smoke")
 
 
@@ -33,29 +31,92 @@ def artifact(trainings, datasets=()):
 def provide(tiny_data, tmp_path):
     """Provides an artifact; keeps what was to be trained in `provide.jobs`."""
 
-    def call(record, given=None, failing=()):
+    def call(record, given=(), failing=()):
         def train(jobs):
             call.jobs += jobs
             return {folder: "no" for config, folder in jobs if config.train.seed in failing}
 
-        return providing.provide(
-            record, SMOKE, tiny_data, str(tmp_path / "runs"), given or {}, train
-        )
+        runs_dir = str(tmp_path / "runs")
+        return providing.provide(record, SMOKE, tiny_data, runs_dir, given_runs.read(given), train)
 
     call.jobs = []
     return call
 
 
-def test_the_same_configuration_has_the_same_folder(tmp_path):
-    config = presets.preset("tetrominoes_small")
+def test_the_same_configuration_has_the_same_folder():
+    config = registry.preset("tetrominoes_small")
     folder = providing.folder_of(config, "runs")
-    quieter = config_lib.override(config, {"train.log_every": 7, "train.image_every": 9})
-    other = config_lib.override(config, {"model.num_slots": 5})
     assert folder.parent.name == "runs"
     assert folder.name.startswith("tetrominoes_small-")
     assert folder.name.endswith("-seed0")
-    assert providing.folder_of(quieter, "runs") == folder
-    assert providing.folder_of(other, "runs") != folder
+    alike = {
+        "train.log_every": 7,
+        "train.image_every": 9,
+        "train.xla": True,
+        "model.recompute": True,
+    }
+    for name, value in alike.items():
+        assert providing.folder_of(override(config, {name: value}), "runs") == folder, name
+    others = {
+        "model.num_slots": 5,
+        "model.decoder.kernel_size": 5,
+        "model.objective.kl_weight": 0.06,
+        "train.learning_rate": 1e-3,
+        "train.steps": 15_000,
+        "data.dataset": "tetrominoes/touching_small",
+        "train.seed": 1,
+    }
+    found = {providing.folder_of(override(config, {n: v}), "runs") for n, v in others.items()}
+    assert len(found | {folder}) == 1 + len(others)
+
+
+def test_seeds_of_a_configuration_differ_in_the_end_of_the_name():
+    config = registry.preset("tetrominoes_small")
+    first = providing.folder_of(config, "runs").name
+    fifth = providing.folder_of(override(config, {"train.seed": 5}), "runs").name
+    assert first.removesuffix("-seed0") == fifth.removesuffix("-seed5")
+
+
+def with_new_field(section, value=3):
+    """The same section as a later version might have it."""
+    field = ("new_field", int, dataclasses.field(default=3))
+    later = dataclasses.make_dataclass(
+        f"Later{type(section).__name__}", [field], bases=(type(section),), frozen=True
+    )
+    values = {f.name: getattr(section, f.name) for f in dataclasses.fields(section)}
+    return later(**values, new_field=value)
+
+
+@pytest.mark.parametrize("section", ["model", "train", "data"])
+def test_a_new_field_changes_no_name_until_it_is_set(section):
+    config = registry.preset("tetrominoes_fast")
+    folder = providing.folder_of(config, "runs")
+    part = getattr(config, section)
+    later = dataclasses.replace(config, **{section: with_new_field(part)})
+    assert providing.folder_of(later, "runs") == folder
+    changed = dataclasses.replace(config, **{section: with_new_field(part, 4)})
+    assert providing.folder_of(changed, "runs") != folder
+
+
+def test_a_new_field_within_a_section_of_the_model_changes_no_name():
+    config = registry.preset("tetrominoes_fast")
+    usual = dataclasses.make_dataclass(
+        "LaterModel",
+        [
+            (
+                "decoder",
+                object,
+                dataclasses.field(default=with_new_field(type(config.model.decoder)())),
+            )
+        ],
+        bases=(type(config.model),),
+        frozen=True,
+    )
+    values = {f.name: getattr(config.model, f.name) for f in dataclasses.fields(config.model)}
+    later = usual(**{**values, "decoder": with_new_field(config.model.decoder)})
+    assert providing.folder_of(dataclasses.replace(config, model=later), "runs") == (
+        providing.folder_of(config, "runs")
+    )
 
 
 def test_a_run_is_finished_when_its_last_step_is_saved(tmp_path):
@@ -64,12 +125,13 @@ def test_a_run_is_finished_when_its_last_step_is_saved(tmp_path):
     folder = tmp_path / "run"
     assert not providing.is_finished(config, folder)
     shutil.copytree(pretrained, folder)  # its weights are saved under step 0
+    runs.write_json(folder / "config.json", to_dict(config))  # as this version writes it
     assert not providing.is_finished(config, folder)
     for path in (folder / "checkpoints").glob("ckpt-0.*"):
         path.rename(path.with_name(path.name.replace("ckpt-0", f"ckpt-{config.train.steps}")))
     assert providing.is_finished(config, folder)
     with pytest.raises(UserError, match=r"config\.model\.num_slots"):
-        providing.is_finished(config_lib.override(config, {"model.num_slots": 9}), folder)
+        providing.is_finished(override(config, {"model.num_slots": 9}), folder)
 
 
 def test_equal_trainings_are_trained_once(provide):
@@ -80,22 +142,37 @@ def test_equal_trainings_are_trained_once(provide):
     assert context.runs["first"].folder == context.runs["second"].folder
 
 
-def test_a_given_run_takes_the_place_of_the_plain_training_only(provide):
+def test_a_given_run_takes_the_place_of_the_training_that_it_fits(provide):
     plain = SMOKE.training("plain", workloads.TETRIS)
     changed = SMOKE.training("changed", workloads.TETRIS, {"model.num_slots": 3})
-    given = {workloads.TETRIS: "pretrained:tetrominoes_small"}
-    context = provide(artifact([plain, changed]), given)
+    context = provide(artifact([plain, changed]), ["Tetris=pretrained:tetrominoes_small"])
     assert [config for config, _ in provide.jobs] == [changed.config]
-    assert context.runs["plain"].folder == "pretrained:tetrominoes_small"
-    assert context.runs["plain"].config.model.num_iterations == 16
+    run = context.runs["plain"]
+    assert run.folder == "pretrained:tetrominoes_small"
+    assert run.is_given
+    assert run.config == runs.read_config(runs.resolve("pretrained:tetrominoes_small"))
     assert "pretrained:tetrominoes_small" in context.note()
 
 
 def test_a_given_run_is_taken_also_where_the_budget_trains_none(provide):
     training = SMOKE.training("CLEVR6", workloads.CLEVR6)
-    context = provide(artifact([training]), {workloads.CLEVR6: "pretrained:tetrominoes_small"})
+    context = provide(artifact([training]), ["CLEVR6=pretrained:tetrominoes_small"])
     assert provide.jobs == []
     assert context.runs["CLEVR6"].config.preset == "tetrominoes_small"
+
+
+def test_given_runs_are_never_mixed_with_trained_seeds(provide, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(runs.resolve("pretrained:tetrominoes_small"), copy)
+    given = ["Tetris=pretrained:tetrominoes_small", f"Tetris={copy}"]
+    seeds = SMOKE.seeds("IODINE on Tetris", workloads.TETRIS, 5)
+    context = provide(artifact(seeds), given)
+    assert provide.jobs == []
+    assert list(context.runs) == [
+        "IODINE on Tetris, pretrained:tetrominoes_small",
+        f"IODINE on Tetris, {copy}",
+    ]
+    assert {run.training.place for run in context.runs.values()} == {"IODINE on Tetris"}
 
 
 def test_what_fails_or_is_not_there_is_told(provide):
@@ -109,7 +186,7 @@ def test_what_fails_or_is_not_there_is_told(provide):
     assert list(context.runs) == ["good"]
     assert context.missing["fails"] == "no"
     assert "no data of imagenet/centre_crop" in context.missing["no data"]
-    assert context.missing["no stand-in"] == "CLEVR6 is not trained at --budget=smoke"
+    assert context.missing["no stand-in"] == ("IODINE is not trained on CLEVR6 at --budget=smoke")
 
 
 def test_nothing_at_all_is_an_error(provide):
@@ -119,33 +196,9 @@ def test_nothing_at_all_is_an_error(provide):
 
 def test_data_are_generated_in_the_budgets_size(tmp_path):
     record = artifact([], ["tetrominoes/more_small", "clevr/released"])
-    context = providing.provide(record, SMOKE, str(tmp_path), "runs", {}, train=None)
+    context = providing.provide(
+        record, SMOKE, str(tmp_path), str(tmp_path / "runs"), [], train=None
+    )
     assert len(context.batches("tetrominoes/more_small", 64)[0]["image"]) == 64
     assert context.scenes("tetrominoes/more_small", 3)["mask"].shape == (3, 6, 8, 8)
     assert "no data of clevr/released" in context.missing["clevr/released"]
-
-
-def test_the_budgets_differ_as_documented():
-    paper = Budget("paper").training("x", workloads.TETRIS, short=True)
-    assert paper.config == presets.preset("tetrominoes")
-    short = CPU.training("x", workloads.TETRIS, {"model.num_slots": 3}, seed=4, short=True)
-    assert (short.config.train.steps, short.config.train.seed) == (6_000, 4)
-    assert short.config.model.num_slots == 3
-    assert not short.is_plain
-    assert CPU.training("x", workloads.TETRIS).config == presets.preset("tetrominoes_small")
-    assert CPU.training("x", workloads.CLEVR6).config is None
-    stand_in = CPU.training("x", workloads.CLEVR6, stand_in=True)
-    assert stand_in.config == presets.preset("tetrominoes_small")
-    assert Run(stand_in, "runs/x", stand_in.config).note == (
-        "tetrominoes_small for CLEVR6 on tetrominoes/generated_small, 14,000 steps"
-    )
-
-
-@pytest.mark.parametrize("name", workloads.BUDGETS)
-def test_every_workload_is_a_valid_configuration(name):
-    from iodine.config import checks
-
-    for task in workloads.TASKS:
-        training = Budget(name).training("x", task, stand_in=True)
-        if training.config is not None:
-            checks.check(training.config)

@@ -1,5 +1,6 @@
 """TensorBoard's own HParams backend reads what runs and sweep wrote."""
 
+import linear_slots
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
@@ -10,13 +11,13 @@ from tensorboard.plugins.hparams import list_session_groups as listing
 
 from iodine.config import schema as config_lib
 from iodine.errors import UserError
-from iodine.models.iodine import presets
+from iodine.models import registry
 from iodine.reproduction.framework import sweep_summary
 from iodine.training import run_folder as runs
 from iodine.training import summaries
 
 CONFIG = config_lib.override(
-    presets.preset("tetrominoes_small"), {"data.image_size": 6, "train.steps": 10}
+    registry.preset("tetrominoes_small"), {"data.image_size": 6, "train.steps": 10}
 )
 
 
@@ -24,11 +25,11 @@ def run(folder, overrides, ari):
     """What a training leaves that was interrupted and went on."""
     config = config_lib.override(CONFIG, overrides)
     runs.start_or_resume(folder, config)
-    writer = summaries.Summaries(folder, config, np.zeros([1, 6, 6, 3], np.float32))
+    writer = summaries.Summaries(folder, config, {}, np.zeros([1, 6, 6, 3], np.float32))
     writer.write_hyperparameters()
     means = {"fg_ari": [0.1, ari / 2], "mse": [0.3, 0.2], "kl": [5.0, 7.0]}
     writer.write_validation(5, means)
-    resumed = summaries.Summaries(folder, config, np.zeros([1, 6, 6, 3], np.float32))
+    resumed = summaries.Summaries(folder, config, {}, np.zeros([1, 6, 6, 3], np.float32))
     resumed.write_validation(10, means | {"fg_ari": [0.1, ari]})
 
 
@@ -102,12 +103,22 @@ def test_a_later_call_replaces_an_earlier_one(tmp_path):
 
 def test_fields_that_differ():
     other = config_lib.override(
-        CONFIG, {"model.decoder.constant_input": 0.5, "train.xla": True, "train.log_every": 3}
+        CONFIG, {"model.decoder.constant_input": 0.5, "train.decay": "none", "train.log_every": 3}
     )
     assert sweep_summary.differing([CONFIG, other, CONFIG]) == {
         "model.decoder.constant_input": ["none", 0.5],
-        "train.xla": [False, True],
+        "train.decay": ["cosine", "none"],
     }
+
+
+def test_fields_of_one_model_are_compared_among_its_runs():
+    linear = linear_slots.linear_slots_small()
+    other = config_lib.override(CONFIG, {"model.likelihood_scale": 0.2})
+    found = sweep_summary.differing([linear, CONFIG, other])
+    assert found["model.kind"] == [linear_slots.KIND, "iodine"]
+    assert found["model.likelihood_scale"] == [pytest.approx(0.3), pytest.approx(0.2)]
+    assert "model.refinement.stride" not in found
+    assert found["model.latent_size"] == [5, 16]
 
 
 def test_values_of_several_types_have_no_choice(tmp_path):

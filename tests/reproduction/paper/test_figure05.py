@@ -1,5 +1,7 @@
 """Figure 5: bars and rows say what the probes found, and what is not run."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,19 @@ def test_a_factor_without_a_score_is_told_and_the_others_stay():
     scores = factor_scores.score(latents)
     assert scores["x"].score > 0.99
     assert "too few for a probe" in scores["shape"]
+
+
+def test_one_latent_for_all_objects_is_not_probed():
+    vae = SimpleNamespace(model=SimpleNamespace(spec=SimpleNamespace(num_slots=1)))
+    context = SimpleNamespace(runs={"VAE": vae}, budget=Budget("smoke"))
+    findings = factor_scores.FIGURE5.make(context)
+    assert findings.comparison == (
+        "IODINE not run; IODINE (deconv) not run; "
+        "VAE not run (one latent for all objects, which matches none)"
+    )
+    [axes] = findings.figures["figure5"].axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["IODINE (not run)", "IODINE (deconv) (not run)", "VAE (not run)"]
 
 
 def test_bars_are_as_high_as_the_scores():

@@ -1,11 +1,13 @@
 """The shown scene, slots and iterations, and the numbers of Figure 7."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from iodine.evaluation.inference import Decomposition
-from iodine.reproduction.framework import workloads
+from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Context
 from iodine.reproduction.paper import figure07_19 as generalisation
 from iodine.reproduction.paper.crowded_scene import (
@@ -28,7 +30,7 @@ HELD_BY = np.array([2, 5, 0, 3, 1])  # slot of entity; slot 4 holds nothing
 
 def scene(unseen=()):
     uniform = np.full((1, 6, 5, 5), 1 / 6, np.float32)
-    uniform[0, 0] += 0.01  # the first iteration has everything in slot 0
+    uniform[0, 0] += 0.01  # before any refinement everything is in slot 0
     last = one_hot(HELD_BY[TRUE], 6)[np.newaxis]
     pictures = np.random.default_rng(0).uniform(size=(1, 6, 5, 5, 3))
     results = [
@@ -43,10 +45,10 @@ def test_visible_objects_are_counted_without_the_background():
 
 
 def test_shown_iterations():
-    assert shown_iterations(5) == [1, 2, 3, 4, 5]
-    assert shown_iterations(16) == [1, 2, 3, 5, 9, 16]
-    assert shown_iterations(2) == [1, 2]
-    assert shown_iterations(1) == [1]
+    assert shown_iterations(5) == [0, 1, 2, 3, 5]
+    assert shown_iterations(15) == [0, 1, 2, 4, 8, 15]
+    assert shown_iterations(4) == [0, 1, 2, 3, 4]
+    assert shown_iterations(1) == [0, 1]
 
 
 def test_shown_slots_hold_objects_and_the_unseen_come_last():
@@ -96,8 +98,8 @@ def test_scores_of_the_scene():
 
 def test_rows_are_iterations_and_columns_the_chosen_slots():
     shown = scene()
-    block = generalisation.iterations_block(shown, [1, 2], [5, 0], "")
-    assert block.labels == ["t = 1", "t = 2"]
+    block = generalisation.iterations_block(shown, [0, 1], [5, 0], "")
+    assert block.labels == ["t = 0", "t = 1"]
     assert block.titles[3:] == ["slot 6", "slot 1"]
     np.testing.assert_array_equal(block.rows[0][0], shown.image)
     assert block.rows[1][0] is None
@@ -107,9 +109,21 @@ def test_rows_are_iterations_and_columns_the_chosen_slots():
         np.testing.assert_allclose(block.rows[1][column], expected)
 
 
+def test_numbers_of_every_decoding_and_what_is_left_out():
+    values = np.array([[0.0, np.nan, 0.5], [1.0, np.nan, 0.5]])
+    part = generalisation._mean_ari(values)
+    assert part == {"fg_ari": [0.25, 0.75], "images without foreground": 1}
+    text = generalisation._over({**part, "num_images": 3, "objects": [3, 5], "num_slots": 6})
+    assert text == "0.750 over 3 of 3-5 with K = 6 (1 image without foreground left out)"
+    assert generalisation._mean_ari(values[:, 1:2])["fg_ari"] == [None, None]
+    words = generalisation._scene_in_words
+    run = SimpleNamespace(training=SimpleNamespace(workload=SimpleNamespace(stands_in=False)))
+    assert "before any refinement, 1.000 after 1;" in words(run, scene())
+
+
 def test_without_model_or_data_there_is_a_place():
     for make in (generalisation._make_figure7, generalisation._make_figure19):
-        findings = make(Context(workloads.Budget("paper"), "", {}, {"some data": "no file"}))
+        findings = make(Context(Budget("paper"), "", {}, {"some data": "no file"}))
         assert findings.comparison == "not run: no file"
         (figure,) = findings.figures.values()
         assert "not run: no file" in [text.get_text() for text in figure.axes[0].texts]

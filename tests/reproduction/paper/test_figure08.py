@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from iodine.models.iodine import presets
+from iodine.config import override
 from iodine.reproduction.framework import workloads
-from iodine.reproduction.framework.context import Run
 from iodine.reproduction.framework.budgets import Budget
+from iodine.reproduction.framework.context import Run
 from iodine.reproduction.paper import figure08 as iterations
+from iodine.training import run_folder as runs
 
 CPU = Budget("cpu")
 
@@ -23,17 +24,50 @@ def values(ari, mse, num_images=5):
 def test_the_papers_numbers_of_iterations_count_refinements():
     trainings = iterations.FIGURE8.trainings(Budget("paper"))
     assert [t.label for t in trainings] == ["T = 1", "T = 2", "T = 4", "T = 6"]
-    # Our T counts decodings, of which the first comes before any refinement.
-    assert [t.config.train.num_iterations for t in trainings] == [2, 3, 5, 7]
+    assert [t.config.train.num_iterations for t in trainings] == [1, 2, 4, 6]
     assert {t.config.preset for t in trainings} == {"clevr6"}
-    runs = [Run(t, "", t.config) for t in trainings]
-    assert [iterations.trained_with(run) for run in runs] == [1, 2, 4, 6]
+    assert [iterations.trained_with(Run(t, "", t.config)) for t in trainings] == [1, 2, 4, 6]
 
 
-def test_the_released_presets_count_refinements_already():
-    config = presets.preset("tetrominoes_released")
+def test_without_a_number_of_its_own_a_training_has_the_models():
     training = CPU.training("x", workloads.TETRIS)
-    assert iterations.trained_with(Run(training, "", config)) == config.model.num_iterations
+    config = runs.read_config(runs.resolve("pretrained:tetrominoes_small"))
+    run = Run(
+        training, "pretrained:tetrominoes_small", override(config, {"train.num_iterations": 0})
+    )
+    assert iterations.trained_with(run) == config.model.num_iterations
+
+
+class Evaluated:
+    """Stands for a context whose models have made-up figures for every decoding."""
+
+    def evaluate(self, run, num_iterations, may_diverge):
+        assert may_diverge
+        return values(
+            np.linspace(0, 1, num_iterations + 1), np.linspace(1, 0.5, num_iterations + 1)
+        )
+
+
+def test_the_curves_begin_after_the_first_refinement():
+    found = iterations._refined(Evaluated(), None, 5)
+    np.testing.assert_allclose(found["fg_ari"][:, 0], [0.2, 0.4, 0.6, 0.8, 1.0])
+    record = iterations.curve(found, trained=2)
+    rows = iterations._rows("T = 2", record)
+    assert [row["test iteration"] for row in rows] == [1, 2, 3, 4, 5]
+    assert rows[0]["fg_ari median"] == pytest.approx(0.2)
+    assert record["gain_ari"] == pytest.approx(0.6)  # from t = 2 on
+
+
+def test_images_without_foreground_do_not_count_for_the_ari_alone():
+    made = values([0.0, 1.0], [0.2, 0.1])
+    made["fg_ari"][:, :2] = np.nan
+    made["mse"][1, 0] = 0.7
+    found = iterations.curve(made, trained=1)
+    assert found["without_foreground"] == 2
+    np.testing.assert_allclose(found["fg_ari"][:, 1], 1.0)
+    assert found["not_finite"].tolist() == [0, 0]
+    np.testing.assert_allclose(found["mse"][:, 1], 0.1)
+    assert iterations._sentence(found).endswith("(2 images without foreground left out)")
 
 
 def test_convergence_is_where_a_twentieth_of_the_improvement_is_left():

@@ -29,14 +29,14 @@ def test_the_presets_own_number_of_slots_is_the_plain_short_training():
 
 def test_data_and_slots_of_the_tests():
     assert slots.conditions(CPU) == {
-        "same": ("tetrominoes/generated_small", 4),
-        "more": ("tetrominoes/more_small", 6),
+        "same": ("tetrominoes/generated", 4),
+        "more": ("tetrominoes/more", 6),
     }
     assert slots.conditions(Budget("paper")) == {
         "same": ("clevr/released_max6", 7),
         "more": ("clevr/released_max9", 11),
     }
-    assert list(slots.FIGURE9.datasets(CPU)) == ["tetrominoes/more_small"]
+    assert list(slots.FIGURE9.datasets(CPU)) == ["tetrominoes/more"]
 
 
 def test_boxes_are_those_of_the_last_iteration():
@@ -46,6 +46,17 @@ def test_boxes_are_those_of_the_last_iteration():
     assert found["mse"]["q1"] == pytest.approx(0.01 * np.quantile(factors, 0.25))
     assert found["fg_ari"]["whishi"] == pytest.approx(0.88)
     assert found["not_finite"] == 0
+
+
+def test_images_without_foreground_do_not_count_for_the_ari_alone():
+    values = {name: np.tile([1.0, 2.0, 3.0, 4.0], (2, 1)) for name in ("mse", "kl", "neg_elbo")}
+    values["fg_ari"] = np.tile([np.nan, 0.5, 0.7, 0.9], (2, 1))
+    found = slots.boxes_of(values)
+    assert found["fg_ari"]["med"] == pytest.approx(0.7)
+    assert found["mse"]["med"] == pytest.approx(2.5)
+    assert (found["not_finite"], found["without_foreground"]) == (0, 1)
+    text = slots._comparison({"K = 4": {"same": found, "more": found}}, TESTS, {})
+    assert "KL 2, 2 (2 images without foreground left out)" in text
 
 
 def test_the_comparison_sets_enough_slots_against_too_few():

@@ -12,9 +12,8 @@ from iodine.datasets import ambiguous_tetrominoes
 from iodine.evaluation.evaluator import Evaluator
 from iodine.evaluation.inference import Decomposition
 from iodine.figures.multistability import Example, multistability_figure
-from iodine.models.iodine import presets
+from iodine.models import registry
 from iodine.reproduction.paper import figure10
-from iodine.training.trainer import build_model
 
 
 def _stimulus(image_size, block_size):
@@ -164,7 +163,7 @@ def test_shows_what_the_paper_shows_as_far_as_it_occurred():
 @pytest.fixture(scope="module")
 def model():
     changes = {"model.decoder.channels": (4,), "model.refinement.channels": (4,)}
-    return build_model(override(presets.preset("tetrominoes_small"), changes))
+    return registry.build(override(registry.preset("tetrominoes_small"), changes))
 
 
 def test_each_run_has_its_own_noise_whatever_the_batch(model, monkeypatch):
@@ -175,12 +174,12 @@ def test_each_run_has_its_own_noise_whatever_the_batch(model, monkeypatch):
     results = infer(images)
     later = infer(images[:2], first=3)
     np.testing.assert_allclose(later[-1].elbo, results[-1].elbo[3:], rtol=1e-5)
-    assert len(results) == 3
+    assert len(results) == 4  # t = 0 to 3
     assert len(np.unique(results[-1].elbo)) == 5
     # The evaluator's noise of image i is that of (seed, i) too.
     values = Evaluator(model, num_iterations=2, seed=4)([{"image": images}])
     np.testing.assert_allclose(
-        np.stack([-r.elbo for r in results[:2]]), values["neg_elbo"], rtol=1e-5
+        np.stack([-r.elbo for r in results[:3]]), values["neg_elbo"], rtol=1e-5
     )
 
 

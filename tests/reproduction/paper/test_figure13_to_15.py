@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from iodine.reproduction.framework import workloads
+from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Context
 from iodine.reproduction.paper import figure13_to_15 as samples
-from iodine.reproduction.paper.figure23 import FIGURE23
 
 
 def one_hot(labels, count):
@@ -47,22 +46,8 @@ def test_comparison_says_whether_counts_are_the_papers():
 
 
 def test_parts_without_data_are_not_run():
-    budget = workloads.Budget("smoke")
+    budget = Budget("smoke")
     missing = dict.fromkeys(samples.FIGURE13_15.datasets(budget), "no file")
     findings = samples.FIGURE13_15.make(Context(budget, "nowhere", {}, missing))
     assert findings.comparison.count("not run, no file") == 3
     assert sorted(findings.figures) == ["figure13", "figure14", "figure15"]
-
-
-def test_the_decoder_of_the_paper_and_of_the_small_preset():
-    """C.1's table, and what the short runs of the small preset are trained with."""
-    deconv, broadcast = FIGURE23.trainings(workloads.Budget("paper"))
-    decoder = deconv.config.model.decoder
-    assert (decoder.kind, decoder.kernel_size) == ("deconv", 5)
-    assert (decoder.channels, decoder.mlp_sizes) == ((64,) * 5, (512, 512))
-    assert broadcast.config.model.decoder.kind == "broadcast"
-    deconv, broadcast = FIGURE23.trainings(workloads.Budget("cpu"))
-    decoder = deconv.config.model.decoder
-    assert (decoder.channels, decoder.mlp_sizes) == ((32,) * 3, (128, 128))
-    assert deconv.config.train == broadcast.config.train
-    assert decoder.kernel_size == broadcast.config.model.decoder.kernel_size

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from iodine.config import RefinementConfig
+from iodine.models.iodine.config import RefinementConfig
 from iodine.reproduction.framework import providing, training_curves, workloads
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import figure33_to_40 as ablations
@@ -55,8 +55,8 @@ def test_windows():
 def test_the_curves_of_a_run(tmp_path):
     points = []
     for step in (1, 2, 3, 4):
-        points += [("train/loss", step, step), ("train_kl/iteration_1", step, 10 * step)]
-        points += [("train_kl/iteration_2", step, 20 * step)]
+        points += [("train/loss", step, step), ("train_kl/iteration_0", step, 10 * step)]
+        points += [("train_kl/iteration_1", step, 20 * step)]
         if step % 2 == 0:
             points += [("validation/mse", step, 1 / step), ("validation/fg_ari", step, step / 8)]
     write(tmp_path, points)
