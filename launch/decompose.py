@@ -125,12 +125,12 @@ def write_images(
     folder: pathlib.Path, names: list[str], images: np.ndarray, result: inference.Decomposition
 ) -> None:
     """Writes NAME_decomposition.png and NAME.npz for each image."""
-    arrays = inference.Decomposition(*(np.asarray(field) for field in result))
+    arrays = result.each(np.asarray)
     for i, name in enumerate(names):
-        one = inference.Decomposition(*(field[i : i + 1] for field in arrays))
+        one = arrays.each(lambda field, i=i: field[i : i + 1])
         figure = plots.decomposition_figure(images[i : i + 1], one)
         plots.save(figure, folder / f"{name}_decomposition.png")
-        fields = {key: field[0] for key, field in one._asdict().items()}
+        fields = {key: x[0] for key, x in one._asdict().items() if x is not None}
         np.savez_compressed(folder / f"{name}.npz", image=images[i], **fields)
 
 

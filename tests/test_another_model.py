@@ -72,16 +72,20 @@ def test_it_resumes_bit_for_bit(run, program, tiny_data, tmp_path):
 
 def test_it_is_evaluated_and_decomposes(run, program, tiny_data, tmp_path):
     flags = (f"--run={run}", f"--data_dir={tiny_data}", f"--output={tmp_path}")
-    assert program("evaluate", *flags).code == 0
+    outcome = program("evaluate", *flags, "--num_images=13")
+    assert outcome.code == 0, outcome.err
     record = json.loads((tmp_path / "evaluation.json").read_text())
     assert -1 <= record["fg_ari"]["mean"] <= 1
     assert "kl" not in record
-    assert program("decompose", *flags).code == 0
+    outcome = program("decompose", *flags)
+    assert outcome.code == 0, outcome.err
     assert (tmp_path / "overview.png").stat().st_size > 1_000
 
 
 def test_numbers_that_it_does_not_take_are_refused(run, program, tiny_data):
-    outcome = program("evaluate", f"--run={run}", f"--data_dir={tiny_data}", "--num_slots=6")
+    outcome = program(
+        "evaluate", f"--run={run}", f"--data_dir={tiny_data}", "--num_slots=6", "--num_images=13"
+    )
     assert outcome.code == 1
     assert "num_slots is 6; this model has 4 and takes no other" in outcome.error()
 

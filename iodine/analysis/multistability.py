@@ -96,7 +96,12 @@ class NoisyInference:
             batch = tf.constant(images[start : start + _BATCH], tf.float32)
             parts.append(self._infer(batch, first + start + tf.range(len(batch))))
         return [
-            Decomposition(*(np.concatenate(arrays) for arrays in zip(*of_iteration, strict=True)))
+            Decomposition(
+                *(
+                    None if fields[0] is None else np.concatenate(fields)
+                    for fields in zip(*of_iteration, strict=True)
+                )
+            )
             for of_iteration in zip(*parts, strict=True)
         ]
 

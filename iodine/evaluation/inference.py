@@ -1,6 +1,7 @@
 """Running a model on images: what decomposition, evaluation and export share."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -17,6 +18,10 @@ class Decomposition(NamedTuple):
     latent_mean: tf.Tensor  # [B, K, Z]
     latent_scale: tf.Tensor | None  # [B, K, Z], standard deviation; None without a posterior
     elbo: tf.Tensor  # [B], log p(x|z) - KL in nats, the KL, if there is one, at its full weight
+
+    def each(self, function: Callable[[Any], Any]) -> "Decomposition":
+        """The function's value of every field that there is."""
+        return Decomposition(*(None if field is None else function(field) for field in self))
 
 
 def decomposition(step: Step) -> Decomposition:

@@ -62,7 +62,7 @@ def traverse_scenes(
     Raises:
         UserError: as `traversals.traverse`.
     """
-    result = Decomposition(*(np.asarray(field) for field in result))
+    result = result.each(np.asarray)
     scenes = []
     for image, masks, components, mean in zip(
         images, result.masks, result.components, result.latent_mean, strict=True

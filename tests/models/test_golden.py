@@ -22,15 +22,15 @@ SHIPPED_TOLERANCE = 2e-4  # after 15 refinements, which make more of a rounding 
 
 def stored(path):
     """The image, the noise by name and the outputs by field."""
-    image, noise, outputs = None, {}, {}
+    noise, outputs = {}, {}
     with np.load(path) as arrays:
         for key in arrays.files:
             kind, _, name = key.partition("/")
-            if kind == "image":
-                image = tf.constant(arrays[key])
-            else:
-                {"noise": noise, "outputs": outputs}[kind][name] = arrays[key]
-    return image, noise, outputs
+            if kind == "noise":
+                noise[name] = tf.constant(arrays[key])
+            elif kind == "outputs":
+                outputs[name] = arrays[key]
+        return tf.constant(arrays["image"]), noise, outputs
 
 
 def assert_as_stored(steps, outputs, tolerance):
@@ -55,25 +55,6 @@ def test_a_golden_run_gives_the_stored_outputs(name):
     assert {"masks", "components", "reconstruction", "latents"} <= outputs.keys() <= {*Step._fields}
     assert_as_stored(steps, outputs, TOLERANCE)
     assert config.preset == name
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_a_golden_runs_weights_and_noise_matter(name):
-    """So that the outputs would show if weights were swapped or left out."""
-    _, model = checkpoints.load_model(str(FOLDER / name))
-    image, noise, outputs = stored(FOLDER / name / "example.npz")
-    fields = ("components", "log_likelihood")
-    for variable in model.trainable_variables:
-        kept = variable.numpy()
-        variable.assign(kept + 0.5)
-        steps = model.infer(image, noise)
-        variable.assign(kept)
-        changes = [
-            np.abs(getattr(steps[-1], field) - outputs[field][-1]).max()
-            / np.abs(outputs[field]).max()
-            for field in fields
-        ]
-        assert max(changes) > 3 * TOLERANCE, variable.name
 
 
 @pytest.mark.parametrize("name", RUNS)

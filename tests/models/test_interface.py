@@ -308,9 +308,7 @@ def test_a_graph_for_any_batch_gives_the_same(case):
         for name, n in case.model.noise(case.slots, case.rounds).items()
     }
     in_graph = tf.function(
-        lambda images, noise: present(
-            case.model.infer(images, noise, case.slots, case.rounds)[-1]
-        ),
+        lambda images, noise: present(case.model.infer(images, noise, case.slots, case.rounds)[-1]),
         input_signature=[images, noise],
         autograph=False,
     )

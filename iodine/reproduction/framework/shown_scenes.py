@@ -21,10 +21,7 @@ def decompose(
     """Decompositions of images [B, H, W, 3], one a step of inference, as arrays."""
     # Not as a graph: building one takes longer than running it once.
     results = inference.decompose_iterations(run.model, tf.constant(images), seed, num_slots)
-    return [
-        Decomposition(*(None if field is None else np.asarray(field) for field in result))
-        for result in results
-    ]
+    return [result.each(np.asarray) for result in results]
 
 
 def scene_scores(scenes: dict[str, Any], masks: np.ndarray) -> list[dict[str, Any]]:

@@ -130,7 +130,7 @@ def _make_figure6(context: Context) -> Findings:
     pages = {}
     if context.with_pages:
         images, result = inferred.images[:_PAGE_SCENES], inferred.result
-        first = Decomposition(*(field[:_PAGE_SCENES] for field in result))
+        first = result.each(lambda field: field[:_PAGE_SCENES])
         count = traversal_page.affordable_latents(
             inferred.model, _PAGE_SCENES, first.masks.shape[1]
         )

@@ -42,6 +42,7 @@ SMALLER = {
     "cosine_frequencies": 2,
     "upsampling": 3,
 }
+VISIBLE = 1e-4  # a change of an output, relative to its largest magnitude: 10 times the tolerance
 LARGE = ("masks", "components", "reconstruction", "mask_logits")
 
 
@@ -62,11 +63,12 @@ def write(name: str) -> None:
     model = registry.build(config)
     generator = np.random.default_rng(0)
     for variable in model.trainable_variables:  # biases and layer norms as if trained
-        variable.assign_add(0.2 * generator.standard_normal(variable.shape))
+        variable.assign_add(0.1 * generator.standard_normal(variable.shape))
     images = generator.uniform(size=(BATCH, *model.spec.image_shape)).astype(np.float32)
     specs = model.noise(model.spec.num_slots, model.spec.num_iterations)
     noise = draw_noise((0, 0), specs, BATCH)
     steps = model.infer(tf.constant(images), noise)
+    _check_that_weights_show(model, images, noise, steps[-1])
     outputs = {}
     for field in steps[0]._fields:
         if getattr(steps[0], field) is not None:
@@ -75,6 +77,22 @@ def write(name: str) -> None:
     checkpoints.save_weights(model, config, FOLDER / name)
     inputs = {"image": images, **{f"noise/{key}": value for key, value in noise.items()}}
     np.savez_compressed(FOLDER / name / "example.npz", **inputs, **outputs)
+
+
+def _check_that_weights_show(model, images, noise, last) -> None:
+    """Raises ValueError if a weight could be read wrongly and no output would say so."""
+    for variable in model.trainable_variables:
+        kept = variable.numpy()
+        variable.assign(kept + 0.5)
+        changed = model.infer(tf.constant(images), noise)[-1]
+        variable.assign(kept)
+        changes = [
+            np.abs(getattr(changed, field) - getattr(last, field)).max()
+            / np.abs(getattr(last, field)).max()
+            for field in ("components", "latents", "log_likelihood")
+        ]
+        if max(changes) < VISIBLE:
+            raise ValueError(f"{variable.name} changes the outputs by only {max(changes)}")
 
 
 if __name__ == "__main__":

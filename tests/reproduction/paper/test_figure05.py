@@ -7,6 +7,7 @@ import pytest
 
 from iodine.analysis.object_latents import ObjectLatents
 from iodine.analysis.probes import FactorScore
+from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import figure05 as factor_scores
 
 
