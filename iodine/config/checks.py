@@ -16,6 +16,7 @@ def check(config: Config) -> None:
     Numbers are more than 0, or at least 0 if their class names them in `MAY_BE_ZERO`; a class may
     have a method `check` of its own.
     """
+    _check_type("config.preset", config.preset, "")
     for name in ("data", "model", "train"):
         _check_section(getattr(config, name), f"config.{name}")
 

@@ -3,16 +3,21 @@
 import csv
 import gzip
 import json
+import pathlib
 import struct
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from iodine.datasets import mnist_files, pipelines, preparation
 from iodine.evaluation.evaluator import Evaluator
-from iodine.reproduction.framework import catalogue, estimate
+from iodine.launch import training_jobs
+from iodine.reproduction.framework import catalogue, estimate, training_curves
 from iodine.training import checkpoints
+from iodine.training import run_folder as run_folder_lib
+from iodine.training.trainer import Trainer
 
 
 def write_mnist(folder):
@@ -41,9 +46,27 @@ def folders(tmp_path_factory):
     return {"data_dir": root / "data", "runs": root / "runs", "output": root / "output"}
 
 
+def untrained(config, run_folder, data_dir, strategy_name, wait):
+    """Leaves in a second what a training would: its first weights, saved under the last step."""
+    del data_dir, strategy_name, wait
+    folder = pathlib.Path(run_folder)
+    trainer = Trainer(config, tf.distribute.get_strategy())
+    trainer.optimizer.iterations.assign(config.train.steps)
+    run_folder_lib.start_or_resume(folder, config)
+    checkpoints.TrainingCheckpoints(folder, trainer).save()
+    with tf.summary.create_file_writer(str(folder / "tensorboard")).as_default():
+        for step in range(1, config.train.steps + 1):
+            for tag in ("train/loss", "train_kl/iteration_0", "validation/mse"):
+                tf.summary.scalar(tag, 10.0 / step, step)
+            tf.summary.scalar("validation/fg_ari", 0.1 * step, step)
+
+
 @pytest.fixture(scope="module")
 def reproduce(program, folders):
-    """Makes an artifact at budget smoke; its record, its table and its folder."""
+    """Makes an artifact at budget smoke, of models that are not trained; its record, table, folder.
+
+    `test_an_artifact_trains_what_it_needs` trains, and so does every artifact among the slow tests.
+    """
 
     def call(name, *flags):
         places = (f"--{key}={path}" for key, path in folders.items())
@@ -56,7 +79,9 @@ def reproduce(program, folders):
             table = list(csv.DictReader(file))
         return record, table, folder, outcome
 
-    return call
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_jobs, "train", untrained)
+        yield call
 
 
 @pytest.mark.parametrize("name", [artifact.name for artifact in catalogue.ARTIFACTS])
@@ -71,6 +96,30 @@ def test_every_artifact_is_made(reproduce, name):
         pixels = np.asarray(Image.open(picture).convert("RGB"), np.float64)
         assert min(pixels.shape[:2]) > 100
         assert pixels.std(axis=(0, 1)).max() > 5  # not one colour
+
+
+def test_an_artifact_trains_what_it_needs(program, tmp_path):
+    flags = ("--artifact=figure30-32", "--budget=smoke", f"--output={tmp_path / 'output'}")
+    places = (f"--data_dir={tmp_path / 'data'}", f"--runs={tmp_path / 'runs'}")
+    outcome = program("reproduce", *flags, *places)
+    assert outcome.code == 0, outcome.err
+    assert "training 1 of 1: " in outcome.out
+    record = json.loads((tmp_path / "output" / "figure30-32" / "figure30-32.json").read_text())
+    folder = pathlib.Path(record["runs"]["CLEVR6"]["folder"])
+    assert folder.parent == tmp_path / "runs"
+    assert (folder / "checkpoints" / "ckpt-2.index").exists()
+    assert "validation/mse" in training_curves.read(str(folder), ["validation"])
+
+
+@pytest.mark.slow
+def test_every_artifact_is_made_of_trained_models(program, folders, tmp_path):
+    outcome = program(
+        *("reproduce", "--artifact=all", "--budget=smoke", f"--data_dir={folders['data_dir']}"),
+        *(f"--runs={tmp_path / 'runs'}", f"--output={tmp_path / 'output'}"),
+    )
+    assert outcome.code == 0, outcome.err
+    made = {path.name for path in (tmp_path / "output").iterdir()}
+    assert made == {artifact.name for artifact in catalogue.ARTIFACTS}
 
 
 def test_table_1_holds_what_the_evaluation_of_its_runs_gives(reproduce, folders):

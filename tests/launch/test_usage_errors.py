@@ -1,6 +1,9 @@
 """What is wrong on the command line is said in one line, before anything is made."""
 
+import linear_slots
 import pytest
+
+from iodine.models import registry
 
 
 @pytest.mark.parametrize(
@@ -14,6 +17,8 @@ import pytest
         ("--strategy=many", 2, "flag --strategy=many: value should be one of"),
         ("--config.nosuch=1", 2, "unknown configuration field config.nosuch"),
         ("--config.train.batchsize=4", 2, "did you mean config.train.batch_size"),
+        ("--config.model.kind=vae", 2, "config.model.kind follows from --preset; choose another"),
+        ("--config.preset=clevr6", 2, "config.preset follows from --preset; choose another preset"),
         ("--config.train=4", 2, "config.train is a section of the configuration; its fields: "),
         ("--config.train.batch_size=abc", 2, "flag --config.train.batch_size=abc: invalid literal"),
         ("--config.train.batch_size=0", 1, "config.train.batch_size is 0, expected more than 0"),
@@ -76,3 +81,37 @@ def test_config_flag_of_every_type(program, tiny_flags, tmp_path):
     outcome = program("train", *arguments)
     assert outcome.code == 0, outcome.err
     assert "training: 1 of 1 steps" in outcome.err
+
+
+@pytest.fixture
+def linear(monkeypatch):
+    """Another model, known for a while."""
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    linear_slots.register()
+
+
+@pytest.mark.parametrize("name", ["train", "benchmark", "import_run"])
+def test_fields_of_another_model_are_refused(program, linear, tmp_path, name):
+    """By one line and exit code 2, whichever way the flag is given."""
+    run = () if name == "benchmark" else (f"--run={tmp_path / 'run'}",)
+    data = (f"--data_dir={tmp_path}",) if name == "train" else ()
+    flags = ("--preset=linear_slots_small", *run, *data)
+    for field, value in (("likelihood_scale", "0.3"), ("decoder.channels", "(4,)")):
+        outcome = program(name, *flags, f"--config.model.{field}={value}")
+        line = f"config.model.{field} is a field of the model iodine; the preset's is linear_slots"
+        assert line in outcome.error()
+        assert (outcome.code, outcome.out) == (2, "")
+        assert len(outcome.err.splitlines()) == 1
+    outcome = program(name, *flags, "--noconfig.model.recompute")
+    assert "config.model.recompute is a field of the model iodine" in outcome.error()
+    outcome = program(name, *flags, "--config.model.nosuch=1")
+    assert "unknown configuration field config.model.nosuch" in outcome.error()
+    assert not (tmp_path / "run").exists()
+
+
+def test_help_shows_the_fields_of_the_preset_s_model(program, linear):
+    outcome = program("train", "--preset=linear_slots_small", "--help")
+    assert outcome.code == 0
+    shown = "".join(outcome.out.split())
+    assert "model.latent_size" in shown
+    assert "model.decoder.channels" not in shown

@@ -17,7 +17,6 @@ from iodine.training import checkpoints
 FOLDER = pathlib.Path(__file__).parent / "golden"
 RUNS = sorted(path.parent.name for path in FOLDER.glob("*/config.json"))
 TOLERANCE = 1e-5  # of the largest magnitude of an output, where that is more than 1
-SHIPPED_TOLERANCE = 2e-4  # after 15 refinements, which make more of a rounding error
 
 
 def stored(path):
@@ -33,11 +32,11 @@ def stored(path):
         return tf.constant(arrays["image"]), noise, outputs
 
 
-def assert_as_stored(steps, outputs, tolerance):
+def assert_as_stored(steps, outputs):
     for field, expected in outputs.items():
         actual = np.stack([getattr(step, field) for step in steps[-len(expected) :]])
         assert actual.shape == expected.shape, field
-        atol = tolerance * max(1, np.abs(expected).max())
+        atol = TOLERANCE * max(1, np.abs(expected).max())
         np.testing.assert_allclose(actual, expected, rtol=0, atol=atol, err_msg=field)
 
 
@@ -53,7 +52,7 @@ def test_a_golden_run_gives_the_stored_outputs(name):
     steps = model.infer(image, noise)
     assert len(outputs["log_likelihood"]) == len(steps)
     assert {"masks", "components", "reconstruction", "latents"} <= outputs.keys() <= {*Step._fields}
-    assert_as_stored(steps, outputs, TOLERANCE)
+    assert_as_stored(steps, outputs)
     assert config.preset == name
 
 
@@ -76,7 +75,7 @@ def test_shipped_weights_give_what_version_0_3_made_of_them():
     image, _, outputs = stored(FOLDER / "shipped.npz")
     steps = [iteration.step() for iteration in model(image)]
     assert len(steps) == len(outputs["log_likelihood"]) == 16
-    assert_as_stored(steps, outputs, SHIPPED_TOLERANCE)
+    assert_as_stored(steps, outputs)
     assert float(steps[-1].log_likelihood[0]) == pytest.approx(54.534, abs=0.05)
     assert outputs["masks"][0, 0].max(axis=0).min() > 0.9  # it is taken apart
     background = outputs["masks"][0, 0].sum(axis=(1, 2))

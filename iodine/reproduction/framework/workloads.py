@@ -151,7 +151,7 @@ _TINY = {
     "train.log_every": 1,
     "train.validate_every": 1,
     "train.num_iterations": 0,
-    "model.num_iterations": 2,
+    "model.num_iterations": 1,
     "model.latent_size": 4,
     "model.decoder.channels": (4, 4),
     "model.refinement.channels": (4,),

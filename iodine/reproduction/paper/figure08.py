@@ -36,7 +36,7 @@ def _trainings(budget: Budget) -> list[Training]:
 
 
 def _make(context: Context) -> Findings:
-    num_iterations = context.budget.choose(smoke=4, cpu=15, paper=15)
+    num_iterations = context.budget.choose(smoke=3, cpu=15, paper=15)
     curves = {
         label: curve(_refined(context, run, num_iterations), trained_with(run))
         for label, run in context.runs.items()

@@ -268,6 +268,36 @@ def test_likelihood_scale_can_be_given_at_call_time(model):
     assert np.abs(given[0].neg_log_likelihood - plain).min() > 1
 
 
+def test_steps_are_the_iterations_in_the_terms_of_all_models(model):
+    images, noise = random_images(2), random_noise(3, 2)
+    iterations = model(images, noise=noise)
+    for step, iteration in zip(model.infer(images, {"z": noise}), iterations, strict=True):
+        expected = {
+            "masks": iteration.mixture.masks,
+            "components": iteration.mixture.means,
+            "reconstruction": iteration.mixture.mean(),
+            "latents": iteration.parameters[..., :LATENT],
+            "log_likelihood": iteration.mixture.log_prob(images),
+            "mask_logits": iteration.mixture.mask_logits,
+            "sample": iteration.z,
+            "latent_scale": tf.nn.softplus(iteration.parameters[..., LATENT:]),
+            "kl": iteration.kl,
+        }
+        assert set(expected) == set(step._fields)
+        for name, value in expected.items():
+            np.testing.assert_allclose(getattr(step, name), value, rtol=1e-5, atol=1e-6)
+
+
+def test_inference_follows_what_is_scheduled(model):
+    images, noise = random_images(2), random_noise(3, 2)
+    scheduled = {"likelihood_scale": tf.constant(0.2), "kl_weight": tf.constant(0.3)}
+    expected = model(images, noise=noise, **scheduled)
+    steps = model.infer(images, {"z": noise}, scheduled=scheduled)
+    for step, iteration in zip(steps, expected, strict=True):
+        np.testing.assert_array_equal(step.sample, iteration.z)
+        np.testing.assert_array_equal(step.log_likelihood, -iteration.neg_log_likelihood)
+
+
 def test_kl_weight_acts_only_through_the_gradient_input(model):
     images, noise = random_images(2), random_noise(3, 2)
     one, none = model(images, noise=noise), model(images, noise=noise, kl_weight=0.0)
