@@ -223,11 +223,16 @@ def build_regressor(config: Config) -> FactorRegressor | None:
 
 
 def first_bad_term(metrics: StepMetrics) -> str | None:
-    """Names the first term that is not finite, or returns None."""
-    for name, values in metrics.terms.items():
-        for t, value in enumerate(np.asarray(values)):
-            if not np.isfinite(value):
-                return f"{name} of iteration {t} is {value}"
+    """Names what is not finite, or returns None: all terms of the first such iteration."""
+    terms = {name: np.asarray(values) for name, values in metrics.terms.items()}
+    for t in range(max(map(len, terms.values()), default=0)):
+        bad = [
+            f"{name} of iteration {t} is {values[t]}"
+            for name, values in terms.items()
+            if t < len(values) and not np.isfinite(values[t])
+        ]
+        if bad:
+            return ", ".join(bad)
     for name in ("loss", "factor_loss", "gradient_norm"):
         value = float(getattr(metrics, name))
         if not np.isfinite(value):

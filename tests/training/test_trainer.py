@@ -177,14 +177,24 @@ def metrics(**changes):
     [
         ({}, None),
         ({"kl": np.array([1, np.inf, np.nan])}, "kl of iteration 1 is inf"),
-        ({"neg_log_likelihood": np.array([1, 1, np.nan])}, "neg_log_likelihood of iteration 2"),
+        (
+            {"neg_log_likelihood": np.array([1, 1, np.nan])},
+            "neg_log_likelihood of iteration 2 is nan",
+        ),
+        (
+            {"neg_log_likelihood": np.array([1, 1, np.nan]), "kl": np.array([1, -np.inf, 1])},
+            "kl of iteration 1 is -inf",
+        ),
+        (
+            {"neg_log_likelihood": np.array([1, np.nan, 1]), "kl": np.array([1, -np.inf, 1])},
+            "neg_log_likelihood of iteration 1 is nan, kl of iteration 1 is -inf",
+        ),
         ({"gradient_norm": np.float32("nan")}, "gradient_norm is nan"),
         ({"loss": np.float32("-inf")}, "loss is -inf"),
     ],
 )
 def test_first_bad_term(changes, line):
-    found = training.first_bad_term(metrics(**changes))
-    assert found == line if line is None else found.startswith(line)
+    assert training.first_bad_term(metrics(**changes)) == line
 
 
 def test_base_configuration_is_frozen():
