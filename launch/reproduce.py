@@ -12,14 +12,8 @@ from absl import flags
 
 from iodine.errors import UserError
 from iodine.launch import app, training_jobs
-from iodine.reproduction.framework import (
-    catalogue,
-    given_runs,
-    listing,
-    providing,
-    workloads,
-    writing,
-)
+from iodine.reproduction import catalogue, listing
+from iodine.reproduction.framework import given_runs, providing, workloads, writing
 from iodine.reproduction.framework.artifact import Artifact
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.given_runs import GivenRun

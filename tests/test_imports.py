@@ -26,11 +26,6 @@ LEVELS = (
     ("reproduction",),  # what knows all artifacts
     ("launch",),
 )
-# Where these two belong, since they import all artifacts.
-ROOMS = {
-    "iodine.reproduction.framework.catalogue": "reproduction",
-    "iodine.reproduction.framework.listing": "reproduction",
-}
 BASIS = LEVELS[0]  # all that data sets know
 FIRST_WITH_DATA = LEVELS.index(("training",))  # from here on they are known
 EMPTY = {"iodine", "iodine.models", "iodine.reproduction"}
@@ -81,8 +76,6 @@ def imports(for_types=True):
 
 def room(module):
     """The name in `LEVELS` that a module falls under, or "datasets"; None for a bare package."""
-    if module in ROOMS:
-        return ROOMS[module]
     if module in EMPTY:
         return None
     parts = module.split(".")[1:]

@@ -9,13 +9,15 @@ import struct
 import numpy as np
 import pytest
 import tensorflow as tf
+import threadpoolctl
 from PIL import Image
 
 from iodine.config import override
 from iodine.datasets import mnist_files, pipelines, preparation
 from iodine.evaluation.evaluator import Evaluator
 from iodine.launch import training_jobs
-from iodine.reproduction.framework import catalogue, estimate, training_curves
+from iodine.reproduction import catalogue
+from iodine.reproduction.framework import estimate, training_curves
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import table1
 from iodine.training import checkpoints
@@ -88,7 +90,8 @@ def reproduce(program, folders):
         return made[name]
 
     made = {}
-    with pytest.MonkeyPatch.context() as patch:
+    # With several threads t-SNE waits for cores that others use: half a minute for a few objects.
+    with pytest.MonkeyPatch.context() as patch, threadpoolctl.threadpool_limits(1):
         patch.setattr(training_jobs, "train", untrained)
         yield call
 

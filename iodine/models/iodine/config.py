@@ -69,7 +69,8 @@ class ObjectiveConfig:
     )
 
     # > 0: only the last so many refinements are differentiated, and only the losses from there on
-    # count, at their usual weights t / T; what comes before is inference alone. 0: all of them.
+    # count, at their usual weights t / T; what comes before is inference alone, and lambda(1) stays
+    # as it was at the start. 0: all of them.
     backpropagated_refinements: int = 0
     kl_weight: float = 1.0
     kl_weight_start: float = 0.0  # 0: constant, else moves to kl_weight over anneal_steps

@@ -6,7 +6,8 @@ import pytest
 from iodine.config import checks, override
 from iodine.datasets import catalogue as data_catalogue
 from iodine.models import registry
-from iodine.reproduction.framework import catalogue, workloads
+from iodine.reproduction import catalogue
+from iodine.reproduction.framework import workloads
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Run
 

@@ -1,7 +1,8 @@
 """The artifacts as a table: what each trains, and how long that takes on this machine."""
 
 from iodine.progress import track
-from iodine.reproduction.framework import catalogue, estimate, providing
+from iodine.reproduction import catalogue
+from iodine.reproduction.framework import estimate, providing
 from iodine.reproduction.framework.artifact import Artifact
 from iodine.reproduction.framework.budgets import Budget
 
