@@ -86,6 +86,11 @@ def read_config(values: Mapping[str, Any]) -> Config:
     return config
 
 
+def had_another_loss(values: Mapping[str, Any]) -> bool:
+    """Whether a version up to 0.3 wrote the configuration, and trained it by another loss."""
+    return older_configs.is_older(values) and older_configs.counted_decodings(values)
+
+
 def build(config: Config) -> SceneModel:
     """The configuration's model with all its variables created."""
     side = config.data.image_size

@@ -8,7 +8,6 @@ from iodine.config import Config
 from iodine.config import schema as config_lib
 from iodine.errors import UserError
 from iodine.models import registry
-from iodine.models.iodine import older_configs
 
 PRETRAINED_PREFIX = "pretrained:"
 _PRETRAINED_FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
@@ -89,7 +88,7 @@ def check_same(folder: pathlib.Path, config: Config) -> None:
             raise UserError(f"{folder} holds checkpoints but no config.json; give another --run")
         return
     old_config, as_written = _read_config(folder)
-    if older_configs.is_older(as_written) and older_configs.counted_decodings(as_written):
+    if registry.had_another_loss(as_written):
         raise UserError(
             f"run {folder} was started by a version before 0.4, which trained the unrefined "
             "decoding too, so it cannot go on; evaluate, decompose or export it, or train another "

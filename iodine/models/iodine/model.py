@@ -12,7 +12,7 @@ from iodine.models.interface import Losses, NoiseSpec, SceneModel, Spec, Step, a
 from iodine.models.iodine import objective
 from iodine.models.iodine.config import IodineConfig
 from iodine.models.iodine.inputs import Gradients, RefinementInputBuilder
-from iodine.models.iodine.refinement import RefinementNetwork
+from iodine.models.iodine.refinement_network import RefinementNetwork
 from iodine.models.parts import distributions
 from iodine.models.parts.decoders import build_decoder
 from iodine.models.parts.distributions import SpatialMixture, tfd

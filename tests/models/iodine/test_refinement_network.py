@@ -9,7 +9,7 @@ from iodine.config import override
 from iodine.models import registry
 from iodine.models.iodine.inputs import RefinementInputs
 from iodine.models.iodine.model import Iodine
-from iodine.models.iodine.refinement import RefinementNetwork
+from iodine.models.iodine.refinement_network import RefinementNetwork
 
 # Of each preset: the sides after the input and after every convolution; weights and biases of the
 # convolutions, MLP, LSTM and last layer; the widths of the pooled channels, the MLP, the
