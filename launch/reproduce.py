@@ -8,6 +8,7 @@ import functools
 import sys
 from collections.abc import Sequence
 
+import tensorflow as tf
 from absl import flags
 
 from iodine.errors import UserError
@@ -57,6 +58,7 @@ _LIST = flags.DEFINE_bool("list", False, "List the artifacts, what each trains a
 
 def main() -> None:
     """Reads the flags and makes the artifacts, one after another."""
+    tf.get_logger().setLevel("ERROR")  # it warns of many graphs: there is one for each model
     budget = Budget(_BUDGET.value)
     if _LIST.value:
         print(listing.table(budget, _RUNS.value))

@@ -14,6 +14,8 @@ from iodine.figures.grids import Block
 from iodine.reproduction.framework.context import Run
 from iodine.reproduction.framework.matching import FOUND, found_objects
 
+_SCORES = ("fg_ari", "objects", "found", "found in foreground")
+
 
 def decompose(
     run: Run, images: np.ndarray, seed: int, num_slots: int | None = None
@@ -32,36 +34,36 @@ def scene_scores(scenes: dict[str, Any], masks: np.ndarray) -> list[dict[str, An
         masks: the model's, [B, K, H, W].
 
     Returns:
-        Dictionaries with `scene`, its number; `fg_ari`, None without foreground; `objects`;
-        `found`. All but the number are None without true masks.
+        Dictionaries with `scene`, its number; `fg_ari`, None without foreground; `objects`; of
+        these `found` and `found in foreground`, see `found_objects`. All but the number are None
+        without true masks.
     """
     num_slots = masks.shape[1]
     labels = np.argmax(masks, axis=1)
     if "mask" not in scenes:
-        return [
-            {"scene": i, "fg_ari": None, "objects": None, "found": None} for i in range(len(labels))
-        ]
+        return [{"scene": i, **dict.fromkeys(_SCORES)} for i in range(len(labels))]
     scores = metrics.adjusted_rand_index(scenes["mask"], labels, num_slots, foreground_only=True)
     present, found = found_objects(scenes["mask"], labels, num_slots)
+    _, in_foreground = found_objects(scenes["mask"], labels, num_slots, foreground_only=True)
+    columns = [
+        [None if np.isnan(score) else float(score) for score in scores],
+        *(counts.sum(axis=1).tolist() for counts in (present, found, in_foreground)),
+    ]
     return [
-        {
-            "scene": i,
-            "fg_ari": None if np.isnan(score) else float(score),
-            "objects": int(p.sum()),
-            "found": int(f.sum()),
-        }
-        for i, (score, p, f) in enumerate(zip(scores, present, found, strict=True))
+        {"scene": i, **dict(zip(_SCORES, values, strict=True))}
+        for i, values in enumerate(zip(*columns, strict=True))
     ]
 
 
 def in_words(scores: Sequence[dict[str, Any]]) -> str:
     """One clause on shown scenes with masks."""
-    objects, found = (sum(score[key] for score in scores) for key in ("objects", "found"))
+    objects, found, in_foreground = (sum(s[key] for s in scores) for key in _SCORES[1:])
     aris = [score["fg_ari"] for score in scores if score["fg_ari"] is not None]
     mean = f"foreground ARI {np.mean(aris):.3f}" if aris else "no foreground"
     return (
         f"{found} of {objects} objects in {len(scores)} shown scenes have a slot of their own "
-        f"(intersection over union above {FOUND}), {mean}"
+        f"(intersection over union above {FOUND}), {in_foreground} if the background does not "
+        f"count, {mean}"
     )
 
 

@@ -40,11 +40,13 @@ def test_a_scene_without_foreground_has_no_score_and_leaves_the_mean_alone():
 
 def test_data_sets_are_compared_one_by_one():
     def row(task, found):
-        return {"data set": task, "scene": 0, "fg_ari": 0.5, "objects": 3, "found": found}
+        counts = {"objects": 3, "found": found, "found in foreground": 3}
+        return {"data set": task, "scene": 0, "fg_ari": 0.5, **counts}
 
     text = shown_scenes.compare_by_task([row("A", 3), row("B", 1), row("A", 2)])
     first, second = text.split("; ")
     assert first.startswith("A: 5 of 6 objects in 2 shown scenes")
+    assert ", 6 if the background does not count, foreground ARI 0.500" in first
     assert second.startswith("B: 1 of 3 objects in 1 shown scenes")
 
 
