@@ -1,4 +1,8 @@
-"""A folder of numbered checkpoints: what is in it, writing one, reading the newest sound one."""
+"""A folder of numbered checkpoints: what is in it, writing one, reading the newest sound one.
+
+`tf.train.CheckpointManager` cannot do this: it knows checkpoints by a list alone, which a kill may
+leave old; it passes over no damaged one; it keeps the last N, whatever their steps.
+"""
 
 import pathlib
 import shutil

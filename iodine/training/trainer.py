@@ -27,7 +27,11 @@ class StepMetrics(NamedTuple):
 
 
 class Trainer:
-    """Holds what training changes: model, regressor, optimizer, averaged weights, rollbacks."""
+    """Holds what training changes: model, regressor, optimizer, averaged weights, rollbacks.
+
+    The averaged weights are a model of their own, so that a validation in the midst of training
+    changes nothing that an interruption could leave changed, and a checkpoint holds a whole model.
+    """
 
     def __init__(self, config: Config, strategy: tf.distribute.Strategy):
         """Creates all variables under the strategy, initialised from `config.train.seed`.
