@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from sklearn.decomposition import PCA
 
 from iodine.evaluation import ari as metrics
 from iodine.evaluation import inference
@@ -197,12 +198,10 @@ def principal_plane(latents: np.ndarray) -> PrincipalPlane:
     if len(latents) < 2:
         size = latents.shape[1]
         return PrincipalPlane(np.zeros(size), np.eye(2, size), np.zeros(2))
-    mean = latents.mean(axis=0)
-    _, scales, axes = np.linalg.svd(latents - mean, full_matrices=False)
-    variances = np.square(scales)
-    return PrincipalPlane(
-        mean, axes[:2], variances[:2] / max(variances.sum(), np.finfo(float).tiny)
-    )
+    with np.errstate(invalid="ignore"):  # shares of no variance
+        fitted = PCA(2, svd_solver="full").fit(latents)
+    shares = np.nan_to_num(fitted.explained_variance_ratio_)
+    return PrincipalPlane(fitted.mean_, fitted.components_, shares)
 
 
 def choose_examples(found: Sequence[Variant]) -> list[tuple[int, Variant]]:

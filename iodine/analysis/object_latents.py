@@ -10,8 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from iodine.errors import UserError
-from iodine.evaluation import inference
-from iodine.evaluation.ari import contingency
+from iodine.evaluation import inference, matching
 from iodine.models.interface import SceneModel
 
 _NEEDED = ("mask", "visibility", "factors")
@@ -24,26 +23,7 @@ class ObjectLatents(NamedTuple):
     factors: dict[str, np.ndarray]  # by name, [N] or [N, dimensions]
     image: np.ndarray  # int64 [N], index of the image among all that were seen
     slot: np.ndarray  # int64 [N], in [0, K)
-    iou: np.ndarray  # float64 [N], as `match_slots` returns it
-
-
-def match_slots(true_masks: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each entity the slot whose mask overlaps it most, as for `factor_regression.py`.
-
-    Args:
-        true_masks: one-hot [B, L, H, W]; a pixel whose column is all zero is not counted.
-        masks: predicted [B, K, H, W] in [0, 1], summing to 1 over K.
-
-    Returns:
-        The slots, int64 [B, L], and float64 [B, L] in [0, 1]: the intersection over union of the
-        entity with that slot's segment, the pixels where its mask is the largest. Several entities
-        may have one slot; an entity without pixels has slot 0 and 0.
-    """
-    slots = np.einsum("blhw,bkhw->blk", true_masks, masks, optimize=True).argmax(axis=2)
-    table = contingency(true_masks, masks.argmax(axis=1), masks.shape[1])  # [B, L, K]
-    union = table.sum(axis=2, keepdims=True) + table.sum(axis=1, keepdims=True) - table
-    iou = table / np.maximum(union, 1)
-    return slots, np.take_along_axis(iou, slots[..., np.newaxis], axis=2)[..., 0]
+    iou: np.ndarray  # float64 [N], as `matching.best_slots` has it
 
 
 def collect(
@@ -122,7 +102,7 @@ def _objects_of_batch(
     batch: dict[str, Any], latents: np.ndarray, masks: np.ndarray, first_image: int
 ) -> ObjectLatents:
     true_masks = np.asarray(batch["mask"])
-    slots, iou = match_slots(true_masks, masks)
+    slots, iou = matching.best_slots(true_masks, masks)
     is_object = (np.asarray(batch["visibility"]) > 0) & true_masks.any(axis=(2, 3))  # [B, L]
     is_object[:, 0] = False
     image, entity = np.nonzero(is_object)

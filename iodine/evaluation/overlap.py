@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from iodine.evaluation.ari import contingency
+from iodine.evaluation.matching import intersection_over_union
 
 
 class SegmentOverlap(NamedTuple):
@@ -32,11 +33,9 @@ def segment_overlap(true_masks: np.ndarray, labels: np.ndarray, num_labels: int)
         labels: predicted segments [B, H, W]: the arg max over slots of the predicted masks.
         num_labels: number of segments that can occur, K.
     """
-    table = contingency(true_masks, labels, num_labels)  # [B, L, K]
-    areas = table.sum(axis=2)[:, 1:]  # [B, L - 1]
-    shared = table[:, 1:]
-    union = areas[:, :, np.newaxis] + table.sum(axis=1)[:, np.newaxis] - shared
-    overlap = shared / np.maximum(union, 1)  # [B, L - 1, K]
+    shared = contingency(true_masks, labels, num_labels)  # [B, L, K]
+    areas = shared.sum(axis=2)[:, 1:]  # [B, L - 1]
+    overlap = intersection_over_union(shared)[:, 1:]  # [B, L - 1, K]
     return SegmentOverlap(
         *(np.array(values) for values in zip(*map(_of_image, overlap, areas), strict=True))
     )

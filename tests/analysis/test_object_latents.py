@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from small_models import SIDE, SLOTS, build_model, random_images, small_config
 
-from iodine.analysis.object_latents import ObjectLatents, collect, match_slots, matching_rate
+from iodine.analysis.object_latents import ObjectLatents, collect, matching_rate
 from iodine.errors import UserError
+from iodine.evaluation.matching import best_slots
 from iodine.models.parts.noise import draw_noise
 
 B, K, L, H, W = 6, 4, 5, 6, 7
@@ -55,7 +56,7 @@ def test_matching_equals_loops():
     labels[0][labels[0] == 2] = 0
     true_masks = one_hot(labels, L)
     masks = rng.dirichlet(np.full(K, 0.3), [B, H, W]).transpose(0, 3, 1, 2)
-    slots, iou = match_slots(true_masks, masks)
+    slots, iou = best_slots(true_masks, masks)
     for b in range(B):
         counted = labels[b] != 255
         for entity in range(L):
@@ -71,7 +72,7 @@ def test_overlap_counts_soft_masks_not_segments():
     # Slot 1 is nowhere the largest but once, and holds most of the entity all the same.
     masks = np.array([[0.6, 0.6, 0.0], [0.4, 0.4, 1.0]]).reshape(1, 2, 1, 3)
     true_masks = np.array([[0, 0, 0], [1, 1, 1]]).reshape(1, 2, 1, 3)
-    slots, iou = match_slots(true_masks, masks)
+    slots, iou = best_slots(true_masks, masks)
     assert slots[0, 1] == 1
     assert iou[0, 1] == pytest.approx(1 / 3)
 
@@ -87,7 +88,7 @@ def test_collected_latents_are_those_of_the_model(batch):
         assert noise.shape == (num_iterations + 1, 1, num_slots, config.latent_size)
         last = model(batch["image"][i : i + 1], num_slots, num_iterations, noise)[-1]
         means, masks = last.posterior.mean().numpy()[0], last.mixture.masks.numpy()
-        slots, iou = match_slots(batch["mask"][i : i + 1], masks)
+        slots, iou = best_slots(batch["mask"][i : i + 1], masks)
         for entity in range(1, ENTITIES):
             if (i, entity) in {(0, 3), (1, 2)}:
                 continue

@@ -9,10 +9,10 @@ import tensorflow as tf
 from iodine.evaluation import ari as metrics
 from iodine.evaluation import inference
 from iodine.evaluation.inference import Decomposition
+from iodine.evaluation.matching import FOUND, found_objects
 from iodine.figures import decompositions as plots
 from iodine.figures.grids import Block
 from iodine.reproduction.framework.context import Run
-from iodine.reproduction.framework.matching import FOUND, found_objects
 
 _SCORES = ("fg_ari", "objects", "found", "found in foreground")
 

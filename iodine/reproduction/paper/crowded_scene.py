@@ -7,9 +7,9 @@ import numpy as np
 
 from iodine.evaluation import ari as metrics
 from iodine.evaluation.inference import Decomposition
+from iodine.evaluation.matching import holding_slots
 from iodine.reproduction.framework import shown_scenes
 from iodine.reproduction.framework.context import Context, Run
-from iodine.reproduction.framework.matching import holding_slots
 
 _SHOWN_SLOTS = 4
 _SHOWN_ITERATIONS = 6

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from iodine.evaluation.evaluator import mean_over_images
+from iodine.evaluation.matching import found_objects
 from iodine.figures.grids import Block, blocks_figure
 from iodine.reproduction.framework import shown_scenes, spread, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context, Run
-from iodine.reproduction.framework.matching import found_objects
 from iodine.reproduction.framework.wording import span
 from iodine.reproduction.paper.crowded_scene import (
     CrowdedScene,

@@ -9,13 +9,13 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from iodine.evaluation import inference
+from iodine.evaluation.matching import holding_slots
 from iodine.figures import decompositions as plots
 from iodine.figures.grids import Block, blocks_figure
 from iodine.models.interface import SceneModel
 from iodine.reproduction.framework import shown_scenes
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context
-from iodine.reproduction.framework.matching import holding_slots
 from iodine.reproduction.paper import figure04_16_to_18 as decompositions
 
 _NAMES = ("figure20", "figure21", "figure22")

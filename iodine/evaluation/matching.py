@@ -8,6 +8,29 @@ from iodine.evaluation.ari import contingency
 FOUND = 0.5  # intersection over union above which a slot has an object to itself
 
 
+def intersection_over_union(shared: np.ndarray) -> np.ndarray:
+    """Of each entity and segment, in [0, 1], from the pixels [B, L, K] that they share."""
+    union = shared.sum(axis=2, keepdims=True) + shared.sum(axis=1, keepdims=True) - shared
+    return shared / np.maximum(union, 1)
+
+
+def best_slots(true_masks: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each entity the slot whose mask overlaps it most, as for `factor_regression.py`.
+
+    Args:
+        true_masks: one-hot [B, L, H, W]; a pixel whose column is all zero is not counted.
+        masks: predicted [B, K, H, W] in [0, 1], summing to 1 over K.
+
+    Returns:
+        The slots, int64 [B, L], and float64 [B, L] in [0, 1]: the intersection over union of the
+        entity with that slot's segment, the pixels where its mask is the largest. Several entities
+        may have one slot; an entity without pixels has slot 0 and 0.
+    """
+    slots = np.einsum("blhw,bkhw->blk", true_masks, masks, optimize=True).argmax(axis=2)
+    iou = intersection_over_union(contingency(true_masks, masks.argmax(axis=1), masks.shape[1]))
+    return slots, np.take_along_axis(iou, slots[..., np.newaxis], axis=2)[..., 0]
+
+
 def found_objects(
     true_masks: np.ndarray, labels: np.ndarray, num_slots: int, foreground_only: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -25,11 +48,10 @@ def found_objects(
         with a slot is above `FOUND`, which can be so for one object of a slot only.
     """
     shared = contingency(true_masks, labels, num_slots)  # [B, L, K]
-    objects = shared[:, 1:]
-    of_slots = (objects if foreground_only else shared).sum(axis=1, keepdims=True)
-    areas = objects.sum(axis=2, keepdims=True)
-    found = (objects > FOUND * (areas + of_slots - objects)).any(axis=2)
-    return areas[..., 0] > 0, found
+    overlap = intersection_over_union(shared[:, 1:] if foreground_only else shared)
+    if not foreground_only:
+        overlap = overlap[:, 1:]
+    return shared[:, 1:].any(axis=2), (overlap > FOUND).any(axis=2)
 
 
 def holding_slots(true_masks: np.ndarray, masks: np.ndarray) -> dict[int, int]:

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from iodine.reproduction.framework import matching
+from iodine.evaluation import matching
 
 
 def one_hot(labels, count):
