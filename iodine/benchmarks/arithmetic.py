@@ -25,6 +25,7 @@ class Convolution(NamedTuple):
     kernel_shape: tuple[int, ...]  # [k, k, in, out]
     output_shape: tuple[int, ...]  # [N, H', W', out]
     stride: int
+    padding: str  # "SAME" or "VALID"
     dtype: str
 
     @property
@@ -91,7 +92,10 @@ def _convolution(op: tf.Operation) -> Convolution:
         shapes = result, op.inputs[1].shape, op.inputs[2].shape
     else:
         shapes = op.inputs[0].shape, result, op.inputs[2].shape
-    dtype = op.outputs[0].dtype.name
     return Convolution(
-        _KINDS[op.type], *(tuple(s.as_list()) for s in shapes), op.get_attr("strides")[1], dtype
+        _KINDS[op.type],
+        *(tuple(s.as_list()) for s in shapes),
+        stride=op.get_attr("strides")[1],
+        padding=op.get_attr("padding").decode(),
+        dtype=op.outputs[0].dtype.name,
     )

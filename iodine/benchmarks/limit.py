@@ -30,7 +30,10 @@ class ConvolutionTimer:
 
 
 def build(convolution: Convolution) -> Callable[[], tf.Tensor]:
-    strides = [1, convolution.stride, convolution.stride, 1]
+    placing = {
+        "strides": [1, convolution.stride, convolution.stride, 1],
+        "padding": convolution.padding,
+    }
     image, kernel, output = (
         tf.cast(tf.random.stateless_uniform(shape, [0, 1]), convolution.dtype)
         for shape in convolution[1:4]
@@ -39,7 +42,7 @@ def build(convolution: Convolution) -> Callable[[], tf.Tensor]:
     # The operands are arguments: TensorFlow would work constants out beforehand.
     @tf.function(autograph=False)
     def forward(image, kernel):
-        return tf.raw_ops.Conv2D(input=image, filter=kernel, strides=strides, padding="SAME")
+        return tf.raw_ops.Conv2D(input=image, filter=kernel, **placing)
 
     @tf.function(autograph=False)
     def input_gradient(kernel, output):
@@ -47,8 +50,7 @@ def build(convolution: Convolution) -> Callable[[], tf.Tensor]:
             input_sizes=convolution.input_shape,
             filter=kernel,
             out_backprop=output,
-            strides=strides,
-            padding="SAME",
+            **placing,
         )
 
     @tf.function(autograph=False)
@@ -57,8 +59,7 @@ def build(convolution: Convolution) -> Callable[[], tf.Tensor]:
             input=image,
             filter_sizes=convolution.kernel_shape,
             out_backprop=output,
-            strides=strides,
-            padding="SAME",
+            **placing,
         )
 
     run, operands = {

@@ -33,6 +33,7 @@ def layer(images, side, channels, outputs, stride=1):
         (3, 3, channels, outputs),
         (images, side // stride, side // stride, outputs),
         stride,
+        "SAME",
         "float32",
     )
 
@@ -107,6 +108,17 @@ def test_operations_of_a_convolution_and_of_matrix_products():
     )
 
 
+@pytest.mark.parametrize(("padding", "side"), [("SAME", 8), ("VALID", 6)])
+def test_padding_is_read_from_the_operation(padding, side):
+    convolve = tf.function(
+        lambda x, w: tf.raw_ops.Conv2D(input=x, filter=w, strides=[1] * 4, padding=padding),
+        autograph=False,
+    )
+    graph = convolve.get_concrete_function(tf.zeros([2, 8, 8, 3]), tf.zeros([3, 3, 3, 5])).graph
+    [(found, number)] = arithmetic.convolutions(graph.get_operations()).items()
+    assert (found.padding, found.output_shape, number) == (padding, (2, side, side, 5), 1)
+
+
 def test_timer_runs_every_convolution_of_a_step():
     counts = count()[0]
     times = limit.ConvolutionTimer(counts).times()
@@ -114,9 +126,13 @@ def test_timer_runs_every_convolution_of_a_step():
 
 
 @pytest.mark.parametrize("kind", ["forward", "input_gradient", "filter_gradient"])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_timed_functions_have_the_shapes_of_the_convolution(kind, stride):
-    convolution = arithmetic.Convolution(kind, *layer(2, 8, 3, 5, stride))
+@pytest.mark.parametrize(
+    ("stride", "padding", "side"), [(1, "SAME", 8), (2, "SAME", 4), (1, "VALID", 6)]
+)
+def test_timed_functions_have_the_shapes_of_the_convolution(kind, stride, padding, side):
+    convolution = arithmetic.Convolution(kind, *layer(2, 8, 3, 5, stride))._replace(
+        output_shape=(2, side, side, 5), padding=padding
+    )
     shape = {
         "forward": convolution.output_shape,
         "input_gradient": convolution.input_shape,
