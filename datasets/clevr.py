@@ -71,19 +71,18 @@ class ClevrConfig(SceneConfig):
     """A variant of CLEVR.
 
     `top` is the first row of the crop, `variant` says which scenes it has, `is_gray` whether the
-    image's three channels are the same.
+    image's three channels are the same, `all_in_view` whether each object is seen within the crop.
     """
 
     top: int = clevr_images.CENTRE_TOP
     variant: Variant = dataclasses.field(default_factory=Variant)
     is_gray: bool = False
+    all_in_view: bool = False  # of generated scenes; not so in CLEVR
 
 
 def _configs() -> tuple[ClevrConfig, ...]:
-    return tuple(
-        _config(base, *options)
-        for base, *options in itertools.product(_BASES, _MAX_OBJECTS, _GREEN_SPHERES, _GRAYSCALE)
-    )
+    options = itertools.product(_BASES, _MAX_OBJECTS, _GREEN_SPHERES, _GRAYSCALE)
+    return (*itertools.starmap(_config, options), _single_config())
 
 
 def _config(base: str, count: str, green: str, gray: str) -> ClevrConfig:
@@ -101,11 +100,27 @@ def _config(base: str, count: str, green: str, gray: str) -> ClevrConfig:
     )
 
 
+def _single_config() -> ClevrConfig:
+    """One object, always to be seen; ours, for the VAE of Figure 6 (left)."""
+    values = {**_BASES["generated"]}
+    description = values.pop("description")
+    return ClevrConfig(
+        name="single_generated",
+        description=f"{description}, but with 1 object.",
+        image_size=clevr_images.IMAGE_SIZE,
+        num_entities=2,
+        variant=Variant(min_objects=1, max_objects=1),
+        all_in_view=True,
+        **values,
+    )
+
+
 class Clevr(SceneBuilder):
-    """3 to 10 cubes, cylinders and spheres on a grey ground, 128 x 128.
+    """3 to 10 cubes, cylinders and spheres on a grey ground, 128 x 128; one in `single_generated`.
 
     The picture of 240 x 320 is cropped to 192 x 192 and scaled as `clevr_images` says. Objects that
-    lie outside of the crop stay in factors and visibility, with an empty mask.
+    lie outside of the crop stay in factors and visibility, with an empty mask; `single_generated`
+    has none.
 
     The released file has no splits: its first `num_train` records are `train`, the following
     `num_validation` are `validation` and the `num_test` after those are `test`. Variants leave out
@@ -137,14 +152,16 @@ class Clevr(SceneBuilder):
 
     def generate(self, split: str, index: int) -> Scene:
         """Draws and renders a scene; UserError where Blender is not installed."""
+        config = self.builder_config
+        arguments = {"view": clevr_images.view(config.top)} if config.all_in_view else {}
         numbers = raw_numbers(self.settings["seed"], split, index)
         layout, labels = clevr_generator.draw_scene(
-            numbers, self.builder_config.variant, clevr_rendering.labels
+            numbers, config.variant, clevr_rendering.labels, **arguments
         )
         return self._resized(
             clevr_rendering.picture(layout),
             labels,
-            *clevr_generator.factors(layout, self.builder_config.num_entities),
+            *clevr_generator.factors(layout, config.num_entities),
         )
 
     def released_schema(self) -> Schema:

@@ -90,20 +90,26 @@ class Layout(NamedTuple):
 class Variant(NamedTuple):
     """Which scenes are wanted.
 
-    `green_spheres` True asks for at least one, False for none, None for either.
+    `green_spheres` True asks for at least one, False for none, None for either. CLEVR has no scene
+    of fewer than three objects; where `min_objects` is less, they are drawn by the same rules.
     """
 
     max_objects: int = MAX_OBJECTS
     green_spheres: bool | None = None
+    min_objects: int = MIN_OBJECTS
 
     def wants(self, objects: tuple[SceneObject, ...]) -> bool:
         """Whether a scene of these objects is one of them."""
         has_green = any(o.color == _GREEN and o.shape == _SPHERE for o in objects)
-        return len(objects) <= self.max_objects and self.green_spheres in (None, has_green)
+        has_number = self.min_objects <= len(objects) <= self.max_objects
+        return has_number and self.green_spheres in (None, has_green)
 
 
 def draw_scene(
-    numbers: Iterator[int], variant: Variant, labels_of: Callable[[Layout], np.ndarray]
+    numbers: Iterator[int],
+    variant: Variant,
+    labels_of: Callable[[Layout], np.ndarray],
+    view: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> tuple[Layout, np.ndarray]:
     """Draws a layout, and the labels that it looks like.
 
@@ -116,16 +122,18 @@ def draw_scene(
       variant: which scenes are wanted.
       labels_of: gives the entity of each pixel, uint8 `IMAGE_SIZE`: 0 the ground, n the n-th
         object.
+      view: rows and columns where every object has to be seen; by default the whole picture, as
+        in CLEVR.
     """
     while True:
-        count = MIN_OBJECTS + below(variant.max_objects - MIN_OBJECTS + 1, numbers)
+        count = variant.min_objects + below(variant.max_objects - variant.min_objects + 1, numbers)
         camera = _jittered(_CAMERA, _CAMERA_JITTER, numbers)
         lamps = {name: _jittered(place, _LAMP_JITTER, numbers) for name, place in _LAMPS.items()}
         noise_seed = below(2**31, numbers)
         while True:
             layout = Layout(camera, lamps, draw_objects(count, camera, numbers), noise_seed)
             labels = labels_of(layout)
-            if np.bincount(labels.ravel(), minlength=count + 1)[1:].min() >= MIN_PIXELS:
+            if np.bincount(labels[view].ravel(), minlength=count + 1)[1:].min() >= MIN_PIXELS:
                 break
         if variant.wants(layout.objects):
             return layout, labels

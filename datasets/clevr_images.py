@@ -56,8 +56,13 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     return np.repeat(luma[..., None], 3, axis=-1)
 
 
+def view(top: int) -> tuple[slice, slice]:
+    """The rows and columns that a crop keeps."""
+    return slice(top, top + CROP_SIZE), slice(LEFT, LEFT + CROP_SIZE)
+
+
 def _crop(pixels: np.ndarray, top: int) -> np.ndarray:
-    return pixels[top : top + CROP_SIZE, LEFT : LEFT + CROP_SIZE]
+    return pixels[view(top)]
 
 
 def _bilinear_weights() -> np.ndarray:

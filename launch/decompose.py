@@ -34,7 +34,7 @@ _NUM_IMAGES = flags.DEFINE_integer(
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures and arrays.", required=True)
 _NUM_SLOTS = flags.DEFINE_integer(
-    "num_slots", None, "Number of slots K; by default as trained.", lower_bound=2
+    "num_slots", None, "Number of slots K; by default as trained.", lower_bound=1
 )
 _NUM_ITERATIONS = flags.DEFINE_integer(
     "num_iterations", None, "Number of iterations T; by default as trained.", lower_bound=1

@@ -19,7 +19,7 @@ _FORMAT = flags.DEFINE_enum(
     "A SavedModel for plain TensorFlow, or a run's folder with the weights alone, for --run.",
 )
 _NUM_SLOTS = flags.DEFINE_integer(
-    "num_slots", None, "Number of slots K; by default as trained.", lower_bound=2
+    "num_slots", None, "Number of slots K; by default as trained.", lower_bound=1
 )
 _NUM_ITERATIONS = flags.DEFINE_integer(
     "num_iterations", None, "Number of iterations T; by default as trained.", lower_bound=1

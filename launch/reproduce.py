@@ -14,7 +14,7 @@ from absl import flags
 from iodine.errors import UserError
 from iodine.launch import app, training_jobs
 from iodine.reproduction import catalogue, listing
-from iodine.reproduction.framework import given_runs, providing, workloads, writing
+from iodine.reproduction.framework import given_runs, providing, tasks, writing
 from iodine.reproduction.framework.artifact import Artifact
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.given_runs import GivenRun
@@ -25,7 +25,7 @@ _ARTIFACT = flags.DEFINE_list(
 _BUDGET = flags.DEFINE_enum(
     "budget",
     "cpu",
-    workloads.BUDGETS,
+    tasks.BUDGETS,
     "How much to train: smoke (seconds, learns nothing), cpu (about an hour an artifact on 2 "
     "cores, on the published Tetrominoes), paper (as the paper).",
 )
@@ -53,20 +53,30 @@ _SEED = flags.DEFINE_integer(
 _HTML = flags.DEFINE_bool(
     "html", False, "With figure6, write a page with sliders too: it needs no server, no network."
 )
-_LIST = flags.DEFINE_bool("list", False, "List the artifacts, what each trains and how long.")
+_LIST = flags.DEFINE_bool(
+    "list",
+    False,
+    "List the artifacts, what each trains and how long; with --artifact, the same for each of its "
+    "models and data sets.",
+)
 
 
 def main() -> None:
     """Reads the flags and makes the artifacts, one after another."""
     tf.get_logger().setLevel("ERROR")  # it warns of many graphs: there is one for each model
     budget = Budget(_BUDGET.value)
-    if _LIST.value:
+    is_all = _ARTIFACT.value == ["all"]
+    if _LIST.value and (is_all or not _ARTIFACT.value):
         print(listing.table(budget, _RUNS.value))
         return
     if not _ARTIFACT.value:
         raise UserError("give --artifact=NAME, several separated by commas, or all; see --list")
-    is_all = _ARTIFACT.value == ["all"]
     artifacts = catalogue.ARTIFACTS if is_all else [catalogue.find(n) for n in _ARTIFACT.value]
+    if _LIST.value:
+        for artifact in artifacts:
+            print(f"== {artifact.name}: {artifact.title}")
+            print(listing.places(artifact, budget, _RUNS.value))
+        return
     given = given_runs.read(_RUN.value)
     given_runs.check_all_used(given, artifacts, budget)
     failed = 0

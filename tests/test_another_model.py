@@ -111,10 +111,10 @@ def test_plain_tensorflow_loads_its_saved_model(run, program, tmp_path):
 
 
 def test_it_stands_in_table_1(program, tmp_path):
-    from iodine.reproduction.framework import workloads
+    from iodine.reproduction.framework import tasks, workloads
 
-    workload = workloads.Workload("linear_slots_small", {"train.steps": 2})
-    with workloads.registered("smoke", "Linear slots", workloads.TETRIS, workload):
+    workload = tasks.Workload("linear_slots_small", {"train.steps": 2})
+    with workloads.registered("smoke", "Linear slots", tasks.TETRIS, workload):
         outcome = program(
             "reproduce",
             "--artifact=table1",
@@ -126,4 +126,4 @@ def test_it_stands_in_table_1(program, tmp_path):
     assert outcome.code == 0, outcome.err
     with (tmp_path / "output" / "table1" / "table1.csv").open() as file:
         rows = {row["data set"]: row for row in csv.DictReader(file)}
-    assert " +- " in rows[workloads.TETRIS]["Linear slots"]
+    assert " +- " in rows[tasks.TETRIS]["Linear slots"]

@@ -56,7 +56,7 @@ def collect(
     infer = tf.function(infer, autograph=False, reduce_retracing=True)
     parts, num_seen = [], 0
     for batch in batches:
-        _require_ground_truth(batch)
+        require_ground_truth(batch, "matching objects to slots")
         images = tf.convert_to_tensor(batch["image"])
         latents, masks = infer(images, tf.range(num_seen, num_seen + len(images)))
         parts.append(_objects_of_batch(batch, latents.numpy(), masks.numpy(), num_seen))
@@ -89,23 +89,28 @@ def require_finite(latents: np.ndarray) -> None:
         )
 
 
-def _require_ground_truth(batch: dict[str, Any]) -> None:
+def require_ground_truth(batch: dict[str, Any], purpose: str) -> None:
+    """Raises UserError if a batch has no true masks, visibilities or factors."""
     missing = [name for name in _NEEDED if not len(batch.get(name, ()))]
     if missing:
         raise UserError(
-            f"the data have no {' and no '.join(missing)}, which matching objects to slots needs; "
+            f"the data have no {' and no '.join(missing)}, which {purpose} needs; "
             "use a data set that has true masks and factors"
         )
+
+
+def objects_of(batch: dict[str, Any]) -> np.ndarray:
+    """Which entities are visible objects that have a pixel, bool [B, L]; never the background."""
+    is_object = (np.asarray(batch["visibility"]) > 0) & np.asarray(batch["mask"]).any(axis=(2, 3))
+    is_object[:, 0] = False
+    return is_object
 
 
 def _objects_of_batch(
     batch: dict[str, Any], latents: np.ndarray, masks: np.ndarray, first_image: int
 ) -> ObjectLatents:
-    true_masks = np.asarray(batch["mask"])
-    slots, iou = matching.best_slots(true_masks, masks)
-    is_object = (np.asarray(batch["visibility"]) > 0) & true_masks.any(axis=(2, 3))  # [B, L]
-    is_object[:, 0] = False
-    image, entity = np.nonzero(is_object)
+    slots, iou = matching.best_slots(np.asarray(batch["mask"]), masks)
+    image, entity = np.nonzero(objects_of(batch))
     slot = slots[image, entity]
     return ObjectLatents(
         latents=latents[image, slot],

@@ -4,15 +4,15 @@ Section 4.2 and Figure 5 of the paper. The probes are fitted after training, on 
 other than those that they are scored on; `factor_regression.py` trains one beside the model.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iodine.analysis.object_latents import ObjectLatents, require_finite
+from iodine.analysis.object_latents import require_finite
 from iodine.errors import UserError
 from iodine.models.parts.factor_regression import KINDS
 
@@ -36,6 +36,22 @@ _INVERSE_PENALTY = 100.0
 _MAX_ITERATIONS = 10_000  # a few hundred are usual
 
 
+class Objects(Protocol):
+    """What a probe has to know of N objects, as in `ObjectLatents`."""
+
+    @property
+    def latents(self) -> np.ndarray:
+        """[N, Z]."""
+
+    @property
+    def factors(self) -> dict[str, np.ndarray]:
+        """By name, [N] or [N, dimensions]."""
+
+    @property
+    def image(self) -> np.ndarray:
+        """int64 [N], the image that each object is in."""
+
+
 class Factor(NamedTuple):
     """A factor to probe for."""
 
@@ -49,7 +65,9 @@ class FactorScore(NamedTuple):
     name: str
     kind: str
     score: float  # accuracy of a category; else R^2, the mean over dimensions, cosine and sine
-    chance: float  # accuracy of always saying the most frequent category of training; 0 for R^2
+    # Accuracy of always saying the most frequent category of training; 0 for R^2. With places: the
+    # accuracy, or R^2, of always saying the most frequent category, or the mean, at that place.
+    chance: float
     std: float  # of the score, by bootstrap over test images
     num_train: int  # objects
     num_test: int
@@ -60,7 +78,7 @@ class _Split(NamedTuple):
     test_images: np.ndarray  # int [N test objects], numbered from 0
 
 
-def factors_of(latents: ObjectLatents) -> list[Factor]:
+def factors_of(latents: Objects) -> list[Factor]:
     """The stored factors that a probe makes sense for; none that is the same for all objects."""
     factors = []
     for name in dict.fromkeys([*_NUMBERS, *_IDS]):
@@ -79,7 +97,11 @@ def factors_of(latents: ObjectLatents) -> list[Factor]:
 
 
 def probe(
-    latents: ObjectLatents, factors: Sequence[Factor], train_fraction: float = 0.8, seed: int = 0
+    latents: Objects,
+    factors: Sequence[Factor],
+    train_fraction: float = 0.8,
+    seed: int = 0,
+    places: np.ndarray | None = None,
 ) -> list[FactorScore]:
     """Fits a linear layer for each factor and scores it on the objects of other images.
 
@@ -92,14 +114,19 @@ def probe(
         factors: see `factors_of`; angles in radians.
         train_fraction: share of the images, in (0, 1), whose objects the probes are fitted to.
         seed: decides which images these are.
+        places: int [N], which of the layer's outputs are asked about each object: a layer that
+            reads several objects from one latent has outputs for each of them. By default there is
+            one place.
 
     Raises:
         UserError: for too few images, latents that are not finite, a factor that the data do not
             have, or one that the images are too few for.
     """
     require_finite(latents.latents)
+    if places is None:
+        places = np.zeros(len(latents.image), int)
     split = _split_by_image(latents.image, train_fraction, seed)
-    return [_score(latents, factor, split) for factor in factors]
+    return [_score(latents, factor, split, places) for factor in factors]
 
 
 def _split_by_image(image: np.ndarray, train_fraction: float, seed: int) -> _Split:
@@ -118,7 +145,7 @@ def _split_by_image(image: np.ndarray, train_fraction: float, seed: int) -> _Spl
     return _Split(train, np.unique(image[~train], return_inverse=True)[1])
 
 
-def _score(latents: ObjectLatents, factor: Factor, split: _Split) -> FactorScore:
+def _score(latents: Objects, factor: Factor, split: _Split, places: np.ndarray) -> FactorScore:
     if factor.kind not in KINDS:
         raise UserError(f"factor {factor.name!r}: kind {factor.kind!r} is none of {KINDS}")
     if factor.name not in latents.factors:
@@ -129,27 +156,59 @@ def _score(latents: ObjectLatents, factor: Factor, split: _Split) -> FactorScore
     values = values.reshape(len(values), -1)  # [N, dimensions]
     train, test = split.train, ~split.train
     if factor.kind == "categorical":
-        target = _categories(factor, values, train)
-        layer = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_MAX_ITERATIONS)
-        chance = float(np.mean(target[test] == np.bincount(target[train]).argmax()))
+        target, fit = _categories(factor, values, train), _fit_categories
         statistics, score_of = _hits, _accuracy
     else:
-        target = _numbers(factor, values, test)
-        layer = LinearRegression()
-        chance = 0.0
+        target, fit = _numbers(factor, values, test), _fit_numbers
         statistics, score_of = _squares, _r_squared
-    model = make_pipeline(StandardScaler(), layer)
-    model.fit(latents.latents[train].astype(np.float64), target[train])
-    predictions = model.predict(latents.latents[test].astype(np.float64))
-    by_image = _sum_by_image(statistics(target[test], predictions), split.test_images)
+    inputs = latents.latents.astype(np.float64)
+    predictions, constants = np.zeros_like(target), np.zeros_like(target)
+    for place in np.unique(places[test]):
+        fitted, asked = train & (places == place), test & (places == place)
+        _require_enough(fitted, place)
+        predictions[asked] = fit(inputs[fitted], target[fitted])(inputs[asked])
+        constants[asked] = _constant(target[fitted])
+
+    def sums_of(guesses: np.ndarray) -> np.ndarray:
+        return _sum_by_image(statistics(target[test], guesses[test]), split.test_images)
+
+    by_image = sums_of(predictions)
+    is_trivial = factor.kind != "categorical" and np.ptp(places) == 0  # R^2 of the mean
     return FactorScore(
         *factor,
         score=float(score_of(by_image.sum(axis=0))),
-        chance=chance,
+        chance=0.0 if is_trivial else float(score_of(sums_of(constants).sum(axis=0))),
         std=_bootstrap_deviation(by_image, score_of),
         num_train=int(train.sum()),
         num_test=int(test.sum()),
     )
+
+
+Predict = Callable[[np.ndarray], np.ndarray]  # latents [N, Z] to targets [N] or [N, D]
+
+
+def _fit_categories(inputs: np.ndarray, target: np.ndarray) -> Predict:
+    if np.ptp(target) == 0:  # as at a place whose objects are all alike
+        return lambda asked: np.full(len(asked), target[0])
+    layer = LogisticRegression(C=_INVERSE_PENALTY, max_iter=_MAX_ITERATIONS)
+    return make_pipeline(StandardScaler(), layer).fit(inputs, target).predict
+
+
+def _fit_numbers(inputs: np.ndarray, target: np.ndarray) -> Predict:
+    return make_pipeline(StandardScaler(), LinearRegression()).fit(inputs, target).predict
+
+
+def _constant(target: np.ndarray) -> np.ndarray:
+    """What is said without looking: the most frequent category, or the mean [D]."""
+    return np.bincount(target).argmax() if target.ndim == 1 else target.mean(axis=0)
+
+
+def _require_enough(fitted: np.ndarray, place: int) -> None:
+    if fitted.sum() < _MIN_IMAGES:
+        raise UserError(
+            f"{fitted.sum()} training images have an object at place {place + 1}; at least "
+            f"{_MIN_IMAGES} are needed to fit a probe; give more images"
+        )
 
 
 def _categories(factor: Factor, values: np.ndarray, train: np.ndarray) -> np.ndarray:

@@ -67,7 +67,8 @@ def rank_latents(kl: np.ndarray) -> np.ndarray:
 def object_slots(masks: np.ndarray) -> np.ndarray:
     """Which slots hold an object, rather than nothing or the background.
 
-    That is taken to be the slot with the most pixels; an object has at least 1 % of them.
+    That is taken to be the slot with the most pixels; an object has at least 1 % of them. The one
+    slot of a model without slots holds all objects.
 
     Args:
         masks: [..., K, H, W]; a pixel belongs to the slot of its largest mask.
@@ -79,8 +80,10 @@ def object_slots(masks: np.ndarray) -> np.ndarray:
     slots = np.arange(masks.shape[-3])
     labels = np.expand_dims(masks.argmax(axis=-3), -3)  # [..., 1, H, W]
     areas = (labels == slots[:, np.newaxis, np.newaxis]).mean(axis=(-2, -1))  # [..., K]
-    is_largest = slots == areas.argmax(axis=-1)[..., np.newaxis]
-    return (areas >= _SMALLEST_OBJECT) & ~is_largest
+    is_background = slots == areas.argmax(axis=-1)[..., np.newaxis]
+    if len(slots) == 1:
+        is_background = np.zeros_like(is_background)
+    return (areas >= _SMALLEST_OBJECT) & ~is_background
 
 
 def pick_slot(masks: np.ndarray, seed: int = 0) -> int:

@@ -53,7 +53,8 @@ def measure(
         with_memory: also the peak memory, in a process of its own.
 
     Returns:
-        JSON types; times in milliseconds, memory in MiB, arithmetic in units of 10^9.
+        JSON types; times in milliseconds, memory in MiB, arithmetic in units of 10^9. Without the
+        limit for a model that has no convolution.
     """
     subject = Subject(config)
     operations = arithmetic.step_operations(subject.trainer)
@@ -65,7 +66,8 @@ def measure(
         steps.append(subject.time_step())
         limits.append(timer.times())
         inferences.append(subject.time_inference())
-    step, limit = _clocks(steps), _clocks([_total(times.values()) for times in limits])
+    step = _clocks(steps)
+    limit = _clocks([_total(times.values()) for times in limits])
     report = {
         "variant": config.preset,
         "batch_size": config.train.batch_size,
@@ -74,9 +76,7 @@ def measure(
         "step_processor_ms": spread(step.processor),
         "images_per_second": 1e3 * config.train.batch_size / float(np.median(step.wall)),
         "inference_ms": spread(_clocks(inferences).wall),
-        "limit_ms": spread(limit.wall),
-        "step_over_limit": spread(step.wall / limit.wall),
-        "step_over_limit_processor": spread(step.processor / limit.processor),
+        **(_beside_limit(step, limit) if counts else {}),
         "convolution_gigaoperations": sum(c.operations * n for c, n in counts.items()) / 1e9,
         "matrix_gigaoperations": arithmetic.matrix_operations(operations) / 1e9,
         "convolutions": [
@@ -91,6 +91,14 @@ def measure(
         report["peak_memory_mib"] = memory.peak / 2**20
         report["memory_at_start_mib"] = memory.start / 2**20
     return report
+
+
+def _beside_limit(step: Seconds, limit: Seconds) -> dict[str, Any]:
+    return {
+        "limit_ms": spread(limit.wall),
+        "step_over_limit": spread(step.wall / limit.wall),
+        "step_over_limit_processor": spread(step.processor / limit.processor),
+    }
 
 
 def compare(first: Config, second: Config, repetitions: int) -> dict[str, Any]:
@@ -116,7 +124,8 @@ def _clocks(times: Sequence[Seconds]) -> Seconds:
 
 
 def _total(times: Iterable[Seconds]) -> Seconds:
-    return Seconds(*(sum(clock) for clock in zip(*times, strict=True)))
+    times = list(times)
+    return Seconds(sum(t.wall for t in times), sum(t.processor for t in times))
 
 
 def measurement_lines(report: dict[str, Any]) -> list[str]:
@@ -130,19 +139,24 @@ def measurement_lines(report: dict[str, Any]) -> list[str]:
         value = report[name]
         return f"{value['median']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
 
-    work = report["convolution_gigaoperations"]
-    rate = work / report["limit_ms"]["median"]
+    work, products = report["convolution_gigaoperations"], report["matrix_gigaoperations"]
+    beside_limit, rate = [], ""
+    if "limit_ms" in report:
+        beside_limit = [
+            f"limit             {milliseconds('limit_ms')}, the step's convolutions alone",
+            f"step / limit      {ratio('step_over_limit')}; of processor time "
+            f"{ratio('step_over_limit_processor')}",
+        ]
+        rate = f" ({work / report['limit_ms']['median']:.2f} TFLOP/s at the limit)"
     lines = [
         f"{report['variant']}, batch {report['batch_size']}; median of "
         f"{report['repetitions']} repetitions (quartiles)",
         f"training step     {milliseconds('step_ms')}",
         f"images a second   {report['images_per_second']:.1f}",
         f"inference         {milliseconds('inference_ms')}",
-        f"limit             {milliseconds('limit_ms')}, the step's convolutions alone",
-        f"step / limit      {ratio('step_over_limit')}; of processor time "
-        f"{ratio('step_over_limit_processor')}",
-        f"arithmetic        {work:.1f} GFLOP of convolutions ({rate:.2f} TFLOP/s at the limit), "
-        f"{report['matrix_gigaoperations']:.2f} GFLOP of matrix products",
+        *beside_limit,
+        f"arithmetic        {work:.1f} GFLOP of convolutions{rate}, {products:.2f} GFLOP of matrix "
+        "products",
         f"waiting for data  {report['waiting_for_data']:.2%} of the time",
     ]
     if "peak_memory_mib" in report:

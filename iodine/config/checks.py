@@ -6,7 +6,7 @@ from typing import Any
 from iodine.config.schema import Config
 from iodine.errors import UserError
 
-_BELOW_ONE = ("adam_beta1", "adam_beta2", "average_decay")
+_BELOW_ONE = ("adam_beta1", "adam_beta2", "average_decay", "rmsprop_decay")
 _MAX_SEED = 2**31 - 1  # seeds go into int32 tensors
 
 

@@ -17,7 +17,7 @@ class TrainConfig:
 
     MAY_BE_ZERO: ClassVar = (
         *("adam_beta1", "adam_beta2", "average_decay", "learning_rate_batch", "max_rollbacks"),
-        *("num_iterations", "seed", "warmup_steps"),
+        *("num_iterations", "rmsprop_decay", "seed", "warmup_steps"),
     )
 
     batch_size: int = 32
@@ -29,9 +29,12 @@ class TrainConfig:
     decay: str = "none"  # "exponential": x decay_rate every decay_steps; "cosine": to 0 at `steps`
     decay_rate: float = 0.1
     decay_steps: int = 1_000_000
+    optimizer: str = "adam"  # or "rmsprop"; the fields of the other one decide nothing
     adam_beta1: float = 0.9
     adam_beta2: float = 0.999
     adam_epsilon: float = 1e-8
+    rmsprop_decay: float = 0.9  # of the mean squares; there is no momentum
+    rmsprop_epsilon: float = 1e-10  # added to the mean squares, under the root
     clip_norm: float = 5.0
     average_decay: float = 0.0  # > 0: evaluate an exponential moving average of the weights
     xla: bool = False

@@ -28,16 +28,23 @@ def traversal_figure(
     Raises:
         UserError: for something unknown to be shown.
     """
-    if shown not in SHOWN:
-        raise UserError(f"cannot show {shown!r} of a traversal; known: {', '.join(SHOWN)}")
-    pictures = getattr(traversal, shown)
-    rows = [[None, *row] for row in pictures]
-    rows[0][0] = image
+    titles, rows, labels = traversal_rows(traversal, image, kl, shown)
     color = plots.slot_color(traversal.slot)
     borders = [[None, *[color] * len(traversal.values)]] * len(rows)
+    return plots.picture_grid(rows, titles, borders, labels)
+
+
+def traversal_rows(
+    traversal: Traversal, image: np.ndarray, kl: np.ndarray, shown: str = "reconstructions"
+) -> tuple[list[str], list[list[np.ndarray | None]], list[str]]:
+    """Titles of the columns, rows of pictures and their labels; arguments as above."""
+    if shown not in SHOWN:
+        raise UserError(f"cannot show {shown!r} of a traversal; known: {', '.join(SHOWN)}")
+    rows = [[None, *row] for row in getattr(traversal, shown)]
+    rows[0][0] = image
     titles = ["image", *(value_label(value) for value in traversal.values)]
     labels = [f"z{latent}\nKL {kl[latent]:.1f}" for latent in traversal.latents]
-    return plots.picture_grid(rows, titles, borders, labels)
+    return titles, rows, labels
 
 
 def value_label(value: float) -> str:

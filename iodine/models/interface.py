@@ -52,6 +52,9 @@ class Step(NamedTuple):
     sample: tf.Tensor | None = None  # [B, K, Z], what was decoded
     latent_scale: tf.Tensor | None = None  # [B, K, Z], the posterior's standard deviation
     kl: tf.Tensor | None = None  # [B, K], nats, of posterior and prior
+    # [B, K, H, W], the mask logits that `decode` gives for the sample, where `masks` are not their
+    # softmax but inferred in another way.
+    decoded_mask_logits: tf.Tensor | None = None
 
 
 class Losses(NamedTuple):

@@ -13,6 +13,15 @@ from iodine.models.iodine import older_configs
 from iodine.models.iodine import presets as iodine_presets
 from iodine.models.iodine.config import IodineConfig
 from iodine.models.iodine.model import Iodine
+from iodine.models.monet import presets as monet_presets
+from iodine.models.monet.config import MonetConfig
+from iodine.models.monet.model import Monet
+from iodine.models.nem import presets as nem_presets
+from iodine.models.nem.config import NemConfig
+from iodine.models.nem.model import Nem
+from iodine.models.vae import presets as vae_presets
+from iodine.models.vae.config import VaeConfig
+from iodine.models.vae.model import Vae
 
 # (its section of the configuration, [H, W, C], train.batch_size) -> model
 Constructor = Callable[[Any, tuple[int, int, int], int], SceneModel]
@@ -123,3 +132,6 @@ def _did_you_mean(name: Any, known: Iterable[str]) -> str:
 
 
 register("iodine", IodineConfig, Iodine, iodine_presets.PRESETS)
+register("monet", MonetConfig, Monet, monet_presets.PRESETS)
+register("nem", NemConfig, Nem, nem_presets.PRESETS)
+register("vae", VaeConfig, Vae, vae_presets.PRESETS)

@@ -17,10 +17,12 @@ from iodine.reproduction.paper.figure20_to_22 import FIGURE20_22
 from iodine.reproduction.paper.figure23 import FIGURE23
 from iodine.reproduction.paper.figure24_to_29 import FIGURE24_29
 from iodine.reproduction.paper.figure33_to_40 import FIGURE33_40
+from iodine.reproduction.paper.section_a3 import SECTION_A3
 from iodine.reproduction.paper.table1 import TABLE1
 
 ARTIFACTS: tuple[Artifact, ...] = (
     TABLE1,
+    SECTION_A3,
     FIGURE4,
     FIGURE5,
     FIGURE6,

@@ -13,6 +13,7 @@ from iodine.models.interface import Step
 from iodine.models.parts.factor_regression import FactorRegressor, parse_factors
 from iodine.models.parts.noise import draw_noise
 from iodine.training.learning_rate import LearningRate
+from iodine.training.optimizers import build_optimizer
 
 
 class StepMetrics(NamedTuple):
@@ -56,13 +57,7 @@ class Trainer:
             # How often training went back to a checkpoint after a loss that was not finite.
             self.rollbacks = tf.Variable(0, trainable=False, dtype=tf.int64)
             self.learning_rate = LearningRate(config.train, self.rollbacks)
-            self.optimizer = tf.keras.optimizers.Adam(
-                self.learning_rate,
-                beta_1=config.train.adam_beta1,
-                beta_2=config.train.adam_beta2,
-                epsilon=config.train.adam_epsilon,
-            )
-            self.optimizer.build(self.variables)
+            self.optimizer = build_optimizer(config.train, self.learning_rate, self.variables)
         self.reset_averages()
         self._num_iterations = config.train.num_iterations or self.model.spec.num_iterations
         self.noise_specs = self.model.noise(self.model.spec.num_slots, self._num_iterations)
@@ -101,7 +96,7 @@ class Trainer:
             average.assign(variable)
 
     def optimizer_slots(self, kind: str) -> dict[Any, tf.Variable]:
-        """Adam's "momentum" or "velocity" by `variable.ref()`."""
+        """Adam's "momentum" or "velocity", RMSProp's "velocity", by `variable.ref()`."""
         slots = [v for v in self.optimizer.variables if v.name.endswith(kind)]
         return {v.ref(): slot for v, slot in zip(self.variables, slots, strict=True)}
 

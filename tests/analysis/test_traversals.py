@@ -123,6 +123,12 @@ def test_objects_are_neither_the_largest_slot_nor_next_to_nothing():
     assert traversals.pick_slot(masks, 7) == traversals.pick_slot(masks, 7)
 
 
+def test_the_only_slot_of_a_model_without_slots_holds_all_objects():
+    masks = np.ones([3, 1, 5, 5])
+    np.testing.assert_array_equal(traversals.object_slots(masks), np.ones([3, 1], bool))
+    assert traversals.pick_slot(masks[0]) == 0
+
+
 def test_no_object_to_pick_is_refused():
     with pytest.raises(UserError, match="no slot holds an object"):
         traversals.pick_slot(masks_of(np.zeros((8, 8), int)))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from iodine.datasets import catalogue, clevr_images
 from iodine.datasets import clevr_generator as clevr
 from iodine.datasets.random_streams import raw_numbers
 
@@ -17,9 +18,9 @@ def discs(layout):
     return labels
 
 
-def draw(index, variant=None, seed=0, split="train", labels_of=discs):
+def draw(index, variant=None, seed=0, split="train", labels_of=discs, **arguments):
     numbers = raw_numbers(seed, split, index)
-    return clevr.draw_scene(numbers, variant or clevr.Variant(), labels_of)[0]
+    return clevr.draw_scene(numbers, variant or clevr.Variant(), labels_of, **arguments)[0]
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,36 @@ def test_variants(layouts, max_objects, wanted):
     for layout in layouts[:100]:
         agrees = wanted is None or (green_spheres(layout) > 0) == wanted
         assert variant.wants(layout.objects) == (len(layout.objects) <= max_objects and agrees)
+
+
+def test_single_objects_are_as_others_and_within_the_view():
+    """An object is a square of 20 pixels a side around its centre."""
+    view = slice(24, 216), slice(64, 256)
+
+    def squares(layout):
+        labels = np.zeros(clevr.IMAGE_SIZE, np.uint8)
+        (place,) = clevr.pixel_coordinates(clevr.centres(layout.objects), layout.camera)
+        column, row = np.rint(place[:2]).astype(int)
+        labels[max(row - 10, 0) : row + 10, max(column - 10, 0) : column + 10] = 1
+        return labels
+
+    single = catalogue.find("clevr/single_generated")[1]
+    assert single.variant == clevr.Variant(max_objects=1, min_objects=1)
+    assert single.all_in_view
+    assert clevr_images.view(single.top) == view
+    anywhere = [draw(i, single.variant, labels_of=squares) for i in range(300)]
+    seen = [draw(i, single.variant, labels_of=squares, view=view) for i in range(300)]
+    assert {len(layout.objects) for layout in anywhere + seen} == {1}
+    pixels = [[squares(x)[view].sum() for x in layouts] for layouts in (anywhere, seen)]
+    assert min(pixels[0]) < 200 <= min(pixels[1])
+    same = [a == b for a, b, n in zip(anywhere, seen, pixels[0], strict=True) if n >= 200]
+    assert all(same)  # only the others were drawn again
+    assert 200 < len(same) < 300
+    visibility, factors = clevr.factors(seen[0], single.num_entities)
+    np.testing.assert_array_equal(visibility, [1, 1])
+    assert factors["shape"].shape == (2,)
+    for name, count in (("shape", 3), ("size", 2), ("material", 2), ("color", 8)):
+        assert {getattr(layout.objects[0], name) for layout in seen} == set(range(1, count + 1))
 
 
 def test_pixel_coordinates_are_those_of_clevr():

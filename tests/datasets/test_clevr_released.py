@@ -262,6 +262,9 @@ def test_green_spheres_are_left_out_or_alone_kept(tmp_path):
 def test_names_and_sizes_of_all_variants():
     configs = {name: config for name, (_, config) in catalogue.entries().items()
                if name.startswith("clevr/")}  # fmt: skip
+    single = configs.pop("clevr/single_generated")  # it takes no options
+    assert (single.num_train, single.image_size, single.num_entities) == (70_000, (128, 128), 2)
+    assert (single.seed, single.variant_of, single.is_gray) == (0, "", False)
     assert len(configs) == 3 * 3 * 3 * 2
     for name in (
         "clevr/released_max6_no_green_spheres",

@@ -15,6 +15,7 @@ VARIANTS = {
     "colored_on_grayscale": (2, 5, 6),
     "binarized": (2, 3, 4),
     "colored_on_colored": (1, 4, 5),
+    "single": (1, 1, 2),
 }
 POINTS = 10  # a side of a pixel, for the independent drawing
 
@@ -129,7 +130,7 @@ def test_number_of_sprites_and_masks(scenes):
     counts = np.bincount(numbers)[low:]
     assert len(counts) == high - low + 1
     assert sum(counts) == len(scenes)
-    assert stats.chisquare(counts).pvalue > 0.01
+    assert low == high or stats.chisquare(counts).pvalue > 0.01
 
 
 def test_values_of_the_factors(scenes):
@@ -169,7 +170,7 @@ def test_colours(scenes):
         grays.append(colors[0, 0])
     if variant != "binarized":
         assert stats.kstest(hues, "uniform").pvalue > 0.01
-    if variant == "colored_on_grayscale":
+    if variant in ("colored_on_grayscale", "single"):
         assert np.ptp(grounds, axis=1).max() == 0
         assert stats.kstest(grays, "uniform").pvalue > 0.01
     if variant == "colored_on_colored":
@@ -185,7 +186,7 @@ def test_pixels_inside_an_entity_have_its_colour(scenes):
         colors = 255 * scene["factors"]["color"][label_map[inside]]
         np.testing.assert_allclose(scene["image"][inside], colors, atol=1e-4)
         seen += len(np.unique(label_map[inside]))
-    assert seen > 300
+    assert seen > 280
 
 
 def test_dtypes_and_the_stream_of_numbers_do_not_change():

@@ -71,6 +71,7 @@ DEFAULT_SIZES = {
         for variant in ("colored_on_grayscale", "binarized", "colored_on_colored")
         for origin in ("generated", "released")
     },
+    "multi_dsprites/single_generated": [60_000, 320, 5_000],
     "objects_room/train_released": [100_000, 320, 5_000],
     **{
         f"objects_room/{kind}_released": [0, 0, 922]

@@ -54,7 +54,7 @@ def test_missing_flag(program, name):
 @pytest.mark.parametrize(
     "flag",
     [
-        "--num_slots=1",
+        "--num_slots=0",
         "--num_iterations=0",
         "--checkpoint=worst",
         "--seed=-1",

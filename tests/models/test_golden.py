@@ -64,8 +64,9 @@ def test_a_golden_configuration_is_complete(name):
     registry.read_config(values)
 
 
-def test_golden_runs_are_small():
-    sizes = [path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()]
+@pytest.mark.parametrize("name", RUNS)
+def test_a_golden_run_is_small(name):
+    sizes = [path.stat().st_size for path in (FOLDER / name).rglob("*") if path.is_file()]
     assert sum(sizes) < 300_000
 
 

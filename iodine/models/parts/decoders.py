@@ -1,7 +1,11 @@
-"""Decoders g(z): a latent to RGB means and a mask logit at every pixel (appendix C.1 to C.3)."""
+"""Decoders g(z): a latent to RGB means and a mask logit at every pixel (appendix C.1 to C.3).
+
+A model without masks asks for three output channels instead of four.
+"""
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 import sonnet as snt
@@ -12,6 +16,8 @@ from iodine.models.parts.coordinates import coordinate_channels
 from iodine.models.parts.layers import BroadcastConv2D, Conv2D
 
 OUTPUT_CHANNELS = 4  # RGB + mask
+
+Activation = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +30,7 @@ class DecoderConfig:
     # kernel_size=5; the last of its channels has stride 1, the others upsample; "coarse": a
     # broadcast to a grid `upsampling` times as coarse as the image, which the last layer refines.
     kind: str = "broadcast"
-    channels: tuple[int, ...] = (64, 64, 64, 64)  # hidden layers; a linear layer of 4 follows
+    channels: tuple[int, ...] = (64, 64, 64, 64)  # hidden layers; a linear layer follows
     kernel_size: int = 3
     coordinates: str = "linear"  # "linear": x, y in -1..1; "cosine": basis on [0, pi]
     cosine_frequencies: int = 3
@@ -52,11 +58,13 @@ class BroadcastDecoder(snt.Module):
         latent_size: int,
         image_size: int,
         output_channels: int = OUTPUT_CHANNELS,
+        activation: Activation = tf.nn.elu,
         last_kernel_size: int = 0,
         name: str = "broadcast_decoder",
     ):
         """See `DecoderConfig`; the linear layer's kernel is as large as the others' if 0."""
         super().__init__(name=name)
+        self._activation = activation
         self._constant_input = config.constant_input
         has_constant = config.constant_input is not None
         self.first = BroadcastConv2D(
@@ -76,12 +84,12 @@ class BroadcastDecoder(snt.Module):
         )
 
     def __call__(self, z: tf.Tensor) -> tf.Tensor:
-        """Maps z [N, Z] to [N, H, W, 4], computing in the type of z."""
+        """Maps z [N, Z] to [N, H, W, output_channels], computing in the type of z."""
         if self._constant_input is not None:
             z = tf.pad(z, [[0, 0], [0, 1]], constant_values=self._constant_input)
-        x = tf.nn.elu(self.first(z))
+        x = self._activation(self.first(z))
         for conv in self.hidden:
-            x = tf.nn.elu(conv(x))
+            x = self._activation(conv(x))
         return self.last(x)
 
 
@@ -105,6 +113,8 @@ class CoarseBroadcastDecoder(snt.Module):
         config: DecoderConfig,
         latent_size: int,
         image_size: int,
+        output_channels: int = OUTPUT_CHANNELS,
+        activation: Activation = tf.nn.elu,
         name: str = "coarse_broadcast_decoder",
     ):
         """See `DecoderConfig`."""
@@ -115,12 +125,13 @@ class CoarseBroadcastDecoder(snt.Module):
             config,
             latent_size,
             side,
-            OUTPUT_CHANNELS * config.upsampling**2,
+            output_channels * config.upsampling**2,
+            activation,
             config.last_kernel_size,
         )
 
     def __call__(self, z: tf.Tensor) -> tf.Tensor:
-        """Maps z [N, Z] to [N, H, W, 4], computing in the type of z."""
+        """Maps z [N, Z] to [N, H, W, output_channels], computing in the type of z."""
         x = self.coarse(z)
         if self._upsampling > 1:  # TensorFlow refuses 1
             x = tf.nn.depth_to_space(x, self._upsampling)
@@ -151,10 +162,13 @@ class DeconvDecoder(snt.Module):
         config: DecoderConfig,
         latent_size: int,
         image_size: int,
+        output_channels: int = OUTPUT_CHANNELS,
+        activation: Activation = tf.nn.elu,
         name: str = "deconv_decoder",
     ):
         """The last of `channels` belongs to the convolution of stride 1, the others upsample."""
         super().__init__(name=name)
+        self._activation = activation
         *upsampling, same_size = config.channels
         self._image_size = image_size
         self._side = math.ceil(image_size / 2 ** len(upsampling))
@@ -162,29 +176,46 @@ class DeconvDecoder(snt.Module):
             raise UserError("config.model.decoder.constant_input needs decoder.kind=broadcast")
         reshaped = self._side**2 * self.RESHAPED_CHANNELS
         self.mlp = snt.nets.MLP(
-            (*config.mlp_sizes[:-1], reshaped), activation=tf.nn.elu, activate_final=True
+            (*config.mlp_sizes[:-1], reshaped), activation=activation, activate_final=True
         )
         self.upsample = [
             snt.Conv2DTranspose(channels, config.kernel_size, stride=2, name=f"deconv_{i}")
             for i, channels in enumerate(upsampling)
         ]
         self.conv = Conv2D(same_size, config.kernel_size, name="conv")
-        self.last = Conv2D(OUTPUT_CHANNELS, config.kernel_size, name="conv_last")
+        self.last = Conv2D(output_channels, config.kernel_size, name="conv_last")
 
     def __call__(self, z: tf.Tensor) -> tf.Tensor:
-        """Maps z [N, Z] to [N, H, W, 4]; the layers after the upsampling in the type of z."""
+        """Maps z [N, Z] to [N, H, W, output_channels], from the upsampling on in the type of z."""
         x = self.mlp(tf.cast(z, tf.float32))
         x = tf.reshape(x, [-1, self._side, self._side, self.RESHAPED_CHANNELS])
         for deconv in self.upsample:
-            x = tf.nn.elu(deconv(x))
+            x = self._activation(deconv(x))
         x = tf.cast(x[:, : self._image_size, : self._image_size], z.dtype)
         # For an unknown number of slots TensorFlow loses the size of a transposed convolution.
         x.set_shape([None, self._image_size, self._image_size, None])
-        return self.last(tf.nn.elu(self.conv(x)))
+        return self.last(self._activation(self.conv(x)))
 
 
-def build_decoder(config: DecoderConfig, latent_size: int, image_size: int) -> snt.Module:
-    """The decoder that the configuration names. Raises UserError if unknown or without layers."""
+def build_decoder(
+    config: DecoderConfig,
+    latent_size: int,
+    image_size: int,
+    output_channels: int = OUTPUT_CHANNELS,
+    activation: Activation = tf.nn.elu,
+) -> snt.Module:
+    """The decoder that the configuration names, from [N, Z] to [N, H, W, output_channels].
+
+    Args:
+        config: see `DecoderConfig`.
+        latent_size: Z.
+        image_size: H = W.
+        output_channels: 4, RGB and mask logit, or 3 for a model without masks.
+        activation: after every layer but the last; ELU in IODINE (appendix C).
+
+    Raises:
+        UserError: for an unknown decoder, or one without layers.
+    """
     kinds = {
         "broadcast": BroadcastDecoder,
         "coarse": CoarseBroadcastDecoder,
@@ -194,4 +225,4 @@ def build_decoder(config: DecoderConfig, latent_size: int, image_size: int) -> s
         raise UserError("config.model.decoder.channels and .mlp_sizes need at least one layer")
     if config.kind not in kinds:
         raise UserError(f"unknown decoder {config.kind!r}; known: {', '.join(kinds)}")
-    return kinds[config.kind](config, latent_size, image_size)
+    return kinds[config.kind](config, latent_size, image_size, output_channels, activation)

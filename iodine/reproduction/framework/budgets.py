@@ -8,7 +8,7 @@ from iodine.config import Config
 from iodine.config import schema as config_lib
 from iodine.models import registry
 from iodine.reproduction.framework import workloads
-from iodine.reproduction.framework.workloads import IODINE, Workload
+from iodine.reproduction.framework.tasks import IODINE, Workload
 
 # Variants that are compared with each other train less, and report more often.
 _SHORT = {"train.steps": 6_000, "train.validate_every": 500}
@@ -36,7 +36,7 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """One of `workloads.BUDGETS`."""
+    """One of `tasks.BUDGETS`."""
 
     name: str
 
@@ -75,7 +75,7 @@ class Budget:
 
         Args:
             label: what the artifact calls it.
-            task: one of `workloads.TASKS`.
+            task: one of `tasks.TASKS`.
             overrides: by the dotted name of a configuration's field.
             model: as its workloads are registered.
             seed: `train.seed`.

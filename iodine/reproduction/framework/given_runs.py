@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from iodine.config import Config
 from iodine.config import schema as config_lib
 from iodine.errors import UserError
-from iodine.reproduction.framework import workloads
+from iodine.reproduction.framework import tasks, workloads
 from iodine.reproduction.framework.artifact import Artifact
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.training import run_folder as runs
@@ -32,8 +32,8 @@ def read(values: Sequence[str]) -> list[GivenRun]:
     given = []
     for value in dict.fromkeys(values):
         task, separator, name = value.partition("=")
-        if not separator or task not in workloads.TASKS:
-            known = ", ".join(workloads.TASKS)
+        if not separator or task not in tasks.TASKS:
+            known = ", ".join(tasks.TASKS)
             raise UserError(f"--run={value} is not TASK=RUN with TASK one of {known}")
         given.append(GivenRun(task, name, runs.read_config(runs.resolve(name))))
     return given
@@ -78,7 +78,8 @@ def obstacle(run: GivenRun, training: Training, beside: Sequence[Training]) -> s
     if run.config.model.kind != kind:
         return f"its model is {run.config.model.kind}, {kind or training.model} is needed"
     own = config_lib.flatten(run.config)
-    for name, value in training.overrides.items():
+    wanted = {**tasks.TOLD_BY.get(training.model, {}), **training.overrides}
+    for name, value in wanted.items():
         if own.get(name) != value:
             return f"its config.{name} is {own.get(name)!r}, {value!r} is needed"
     plain = {} if training.config is None else config_lib.flatten(training.config)

@@ -3,12 +3,12 @@
 from typing import Any
 
 from iodine.figures.grids import Block, blocks_figure
-from iodine.reproduction.framework import shown_scenes, workloads
+from iodine.reproduction.framework import shown_scenes, tasks
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context
 
-TASKS = (workloads.CLEVR6, workloads.MULTI_DSPRITES, workloads.TETRIS)
+TASKS = (tasks.CLEVR6, tasks.MULTI_DSPRITES, tasks.TETRIS)
 
 
 def trainings(budget: Budget) -> list[Training]:

@@ -8,7 +8,7 @@ import numpy as np
 from iodine.evaluation.evaluator import mean_over_images
 from iodine.evaluation.matching import found_objects
 from iodine.figures.grids import Block, blocks_figure
-from iodine.reproduction.framework import shown_scenes, spread, wording, workloads
+from iodine.reproduction.framework import shown_scenes, spread, tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context, Run
@@ -21,7 +21,7 @@ from iodine.reproduction.paper.crowded_scene import (
     shown_slots,
 )
 
-_TASK = workloads.CLEVR6_NO_GREEN_SPHERES
+_TASK = tasks.CLEVR6_NO_GREEN_SPHERES
 
 
 def _trainings(budget: Budget) -> list[Training]:

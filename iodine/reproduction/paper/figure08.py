@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from iodine.figures import decompositions as plots
-from iodine.reproduction.framework import spread, wording, workloads
+from iodine.reproduction.framework import spread, tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context, Run
@@ -26,7 +26,7 @@ def _trainings(budget: Budget) -> list[Training]:
     return [
         budget.training(
             f"T = {number}",
-            workloads.CLEVR6,
+            tasks.CLEVR6,
             {"train.num_iterations": number},
             short=True,
             stand_in=True,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from iodine.figures import decompositions as plots
-from iodine.reproduction.framework import spread, wording, workloads
+from iodine.reproduction.framework import spread, tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context
@@ -28,7 +28,7 @@ def _trainings(budget: Budget) -> list[Training]:
     return [
         budget.training(
             f"K = {number}",
-            workloads.CLEVR6,
+            tasks.CLEVR6,
             {"model.num_slots": number},
             short=True,
             stand_in=True,
@@ -38,13 +38,13 @@ def _trainings(budget: Budget) -> list[Training]:
 
 
 def _datasets(budget: Budget) -> list[str]:
-    return [budget.workload(workloads.CLEVR6).more_objects]
+    return [budget.workload(tasks.CLEVR6).more_objects]
 
 
 def conditions(budget: Budget) -> dict[str, tuple[str, int]]:
     """Data set and number of slots of the blue boxes and of the orange ones."""
-    workload = budget.workload(workloads.CLEVR6)
-    config = budget.training("as it is", workloads.CLEVR6, stand_in=True).config
+    workload = budget.workload(tasks.CLEVR6)
+    config = budget.training("as it is", tasks.CLEVR6, stand_in=True).config
     return {
         _SAME: (config.data.dataset, config.model.num_slots),
         _MORE: (workload.more_objects, workload.more_slots),

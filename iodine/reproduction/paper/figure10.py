@@ -13,12 +13,12 @@ from iodine.datasets import ambiguous_tetrominoes, catalogue
 from iodine.errors import UserError
 from iodine.evaluation.inference import Decomposition
 from iodine.figures.multistability import Example, multistability_figure
-from iodine.reproduction.framework import spread, workloads
+from iodine.reproduction.framework import spread, tasks
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context
 
-_LABEL = workloads.TETRIS  # whose pieces may touch, but for budget smoke
+_LABEL = tasks.TETRIS  # whose pieces may touch, but for budget smoke
 _LONGER = 2  # the share of valid readings is also reported after so many times T iterations
 _RUNS_A_STIMULUS = 8  # where many stimuli are looked at
 

@@ -4,21 +4,21 @@ import numpy as np
 
 from iodine.evaluation.evaluator import left_out, mean_over_images
 from iodine.figures.grids import Block, blocks_figure
-from iodine.reproduction.framework import shown_scenes, spread, wording, workloads
+from iodine.reproduction.framework import shown_scenes, spread, tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context
 
 _PARTS = {
-    workloads.TEXTURED_MNIST: "a) Textured MNIST",
-    workloads.IMAGENET: "b) ImageNet",
-    workloads.CLEVR6_GRAYSCALE: "c) grayscale CLEVR6",
+    tasks.TEXTURED_MNIST: "a) Textured MNIST",
+    tasks.IMAGENET: "b) ImageNet",
+    tasks.CLEVR6_GRAYSCALE: "c) grayscale CLEVR6",
 }
 _METRICS = ("fg_ari", "mse")
 _PAPER = {
-    workloads.TEXTURED_MNIST: "in the paper the digits are not captured",
-    workloads.IMAGENET: "in the paper regions of similar colour, not objects (no true masks)",
-    workloads.CLEVR6_GRAYSCALE: "in the paper the objects are found",
+    tasks.TEXTURED_MNIST: "in the paper the digits are not captured",
+    tasks.IMAGENET: "in the paper regions of similar colour, not objects (no true masks)",
+    tasks.CLEVR6_GRAYSCALE: "in the paper the objects are found",
 }
 
 

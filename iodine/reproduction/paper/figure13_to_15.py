@@ -8,7 +8,7 @@ import numpy as np
 from iodine.datasets import pipelines
 from iodine.errors import UserError
 from iodine.figures.grids import Block, blocks_figure
-from iodine.reproduction.framework import workloads
+from iodine.reproduction.framework import tasks
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Context
@@ -17,14 +17,14 @@ from iodine.reproduction.framework.wording import span
 _RENDERED_CLEVR6 = "clevr/generated_max6"  # where it has been made; that takes many hours
 # Figure, task, data set, the paper's number of objects.
 _PARTS = (
-    ("figure13", workloads.CLEVR6, "clevr/released_max6", (3, 6)),
+    ("figure13", tasks.CLEVR6, "clevr/released_max6", (3, 6)),
     (
         "figure14",
-        workloads.MULTI_DSPRITES,
+        tasks.MULTI_DSPRITES,
         "multi_dsprites/colored_on_grayscale_generated",
         (2, 5),
     ),
-    ("figure15", workloads.TETRIS, "tetrominoes/generated", (3, 3)),
+    ("figure15", tasks.TETRIS, "tetrominoes/generated", (3, 3)),
 )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from iodine.evaluation.evaluator import left_out, mean_over_images
 from iodine.figures.grids import Block, blocks_figure
-from iodine.reproduction.framework import shown_scenes, wording, workloads
+from iodine.reproduction.framework import shown_scenes, tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training, deconv_decoder
 from iodine.reproduction.framework.context import Context, Run
@@ -15,7 +15,7 @@ _PAPER = {"deconv": "0.67 +- 0.06", "broadcast": "0.99"}  # foreground ARI on CL
 def _trainings(budget: Budget) -> list[Training]:
     variants = {"deconv": deconv_decoder(budget), "broadcast": None}
     return [
-        budget.training(label, workloads.CLEVR6, overrides, short=True, stand_in=True)
+        budget.training(label, tasks.CLEVR6, overrides, short=True, stand_in=True)
         for label, overrides in variants.items()
     ]
 

@@ -9,12 +9,12 @@ from iodine.analysis import object_latents, projections
 from iodine.analysis import probes as factor_probe
 from iodine.analysis.object_latents import ObjectLatents
 from iodine.figures.projections import projection_figure
-from iodine.reproduction.framework import workloads
+from iodine.reproduction.framework import tasks
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context, Run
 
-_TASKS = (workloads.CLEVR6, workloads.MULTI_DSPRITES, workloads.TETRIS)
+_TASKS = (tasks.CLEVR6, tasks.MULTI_DSPRITES, tasks.TETRIS)
 _FIRST_FIGURE = {"pca": 24, "tsne": 27}
 _NEIGHBOURS = 10
 

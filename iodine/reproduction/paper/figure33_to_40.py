@@ -10,13 +10,13 @@ from matplotlib.ticker import EngFormatter
 
 from iodine.figures import decompositions as plots
 from iodine.models.iodine.config import RefinementConfig
-from iodine.reproduction.framework import spread, training_curves, workloads
+from iodine.reproduction.framework import spread, tasks, training_curves
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context
 
 ALL_INPUTS = "all inputs"
-_FIGURES = {workloads.CLEVR6: (33, 36), workloads.TETRIS: (37, 40)}  # the paper's numbers
+_FIGURES = {tasks.CLEVR6: (33, 36), tasks.TETRIS: (37, 40)}  # the paper's numbers
 _PANELS = {
     "loss": "total loss (training)",
     "fg_ari": "foreground ARI (validation)",

@@ -34,16 +34,20 @@ SMALLER = {
     "image_size": 8,
     "num_slots": 3,
     "num_iterations": 2,
-    "latent_size": 2,
+    "latent_size": 3,  # a layer norm of two values leaves their signs
     "lstm_size": 3,
-    "channels": 2,
+    "channels": 3,
     "mlp_sizes": 4,
     "kernel_size": 3,
     "cosine_frequencies": 2,
     "upsampling": 3,
+    "hidden_size": 4,
+    "relation_size": 4,
+    "attention_size": 3,
 }
+RAISED = 0.5  # of biases
 VISIBLE = 1e-4  # a change of an output, relative to its largest magnitude: 10 times the tolerance
-LARGE = ("masks", "components", "reconstruction", "mask_logits")
+LARGE = ("masks", "components", "reconstruction", "mask_logits", "decoded_mask_logits")
 
 
 def shrunk(config: Config) -> Config:
@@ -64,6 +68,8 @@ def write(name: str) -> None:
     generator = np.random.default_rng(0)
     for variable in model.trainable_variables:  # biases and layer norms as if trained
         variable.assign_add(0.1 * generator.standard_normal(variable.shape))
+        if len(variable.shape) == 1:  # else a ReLU of two channels is soon 0 for all inputs
+            variable.assign_add(tf.fill(variable.shape, RAISED))
     images = generator.uniform(size=(BATCH, *model.spec.image_shape)).astype(np.float32)
     specs = model.noise(model.spec.num_slots, model.spec.num_iterations)
     noise = draw_noise((0, 0), specs, BATCH)
@@ -83,13 +89,14 @@ def _check_that_weights_show(model, images, noise, last) -> None:
     """Raises ValueError if a weight could be read wrongly and no output would say so."""
     for variable in model.trainable_variables:
         kept = variable.numpy()
-        variable.assign(kept + 0.5)
+        # Not by the same everywhere: a layer norm would take that away.
+        variable.assign(kept + 0.5 * np.random.default_rng(0).standard_normal(kept.shape))
         changed = model.infer(tf.constant(images), noise)[-1]
         variable.assign(kept)
         changes = [
             np.abs(getattr(changed, field) - getattr(last, field)).max()
             / np.abs(getattr(last, field)).max()
-            for field in ("components", "latents", "log_likelihood")
+            for field in ("masks", "components", "latents", "log_likelihood")
         ]
         if max(changes) < VISIBLE:
             raise ValueError(f"{variable.name} changes the outputs by only {max(changes)}")

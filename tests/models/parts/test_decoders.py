@@ -226,6 +226,38 @@ def test_deconv_decoder_refuses_a_constant_input():
         build_decoder(deconv_config(constant_input=5.0), 8, 16)
 
 
+SMALL_DECODERS = {
+    "broadcast": DecoderConfig(channels=(4, 3), kernel_size=3),
+    "coarse": DecoderConfig(kind="coarse", upsampling=2, channels=(4, 3), kernel_size=3),
+    "deconv": DecoderConfig(kind="deconv", channels=(4, 3), kernel_size=3, mlp_sizes=(5, 5)),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL_DECODERS)
+def test_three_channels_are_the_first_of_four(kind):
+    """A decoder without a mask is the one with it, less the weights of the mask."""
+    z = tf.random.stateless_normal([2, 3], [3, 4])
+    whole, without = (build_decoder(SMALL_DECODERS[kind], 3, 7, channels) for channels in (4, 3))
+    expected = whole(z)[..., :3]
+    assert without(z).shape == (2, 7, 7, 3)
+    for variable, value in zip(without.trainable_variables, whole.trainable_variables, strict=True):
+        if variable.shape != value.shape:  # outputs are [..., cells' pixels, channels]
+            outputs = np.reshape(value, [*value.shape[:-1], -1, 4])[..., :3]
+            value = outputs.reshape(variable.shape)
+        variable.assign(value)
+    np.testing.assert_allclose(without(z), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", SMALL_DECODERS)
+def test_the_activation_is_that_of_all_layers_but_the_last(kind):
+    """With the identity the decoder is affine, with an ELU it is not."""
+    a, b = tf.random.stateless_normal([2, 1, 3], [5, 6])
+    for activation, is_affine in ((tf.identity, True), (tf.nn.elu, False)):
+        decoder = build_decoder(SMALL_DECODERS[kind], 3, 7, activation=activation)
+        error = decoder(a + b) + decoder(tf.zeros([1, 3])) - decoder(a) - decoder(b)
+        assert (np.abs(error).max() < 1e-5) == is_affine
+
+
 def test_unknown_kind_is_refused():
     with pytest.raises(UserError, match="'mlp'; known: broadcast, coarse, deconv"):
         build_decoder(DecoderConfig(kind="mlp"), 8, 16)

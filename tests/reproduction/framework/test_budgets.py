@@ -7,7 +7,7 @@ from iodine.config import checks, override
 from iodine.datasets import catalogue as data_catalogue
 from iodine.models import registry
 from iodine.reproduction import catalogue
-from iodine.reproduction.framework import workloads
+from iodine.reproduction.framework import tasks, workloads
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Run
 
@@ -19,42 +19,40 @@ def linear_model(monkeypatch):
     """A model that is no part of the package."""
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
     linear_slots.register()
-    return workloads.Workload("linear_slots_small", {"train.steps": 3})
+    return tasks.Workload("linear_slots_small", {"train.steps": 3})
 
 
 def test_the_budgets_differ_as_documented():
-    assert PAPER.training("x", workloads.TETRIS, short=True).config == registry.preset(
-        "tetrominoes"
-    )
-    short = CPU.training("x", workloads.TETRIS, {"model.num_slots": 3}, seed=4, short=True)
+    assert PAPER.training("x", tasks.TETRIS, short=True).config == registry.preset("tetrominoes")
+    short = CPU.training("x", tasks.TETRIS, {"model.num_slots": 3}, seed=4, short=True)
     assert (short.config.train.steps, short.config.train.seed) == (6_000, 4)
     assert short.config.model.num_slots == 3
     assert short.overrides == {"model.num_slots": 3}
-    assert CPU.training("x", workloads.TETRIS).config == registry.preset("tetrominoes_fast")
-    assert CPU.training("x", workloads.CLEVR6).config is None
-    stand_in = CPU.training("x", workloads.CLEVR6, stand_in=True)
+    assert CPU.training("x", tasks.TETRIS).config == registry.preset("tetrominoes_fast")
+    assert CPU.training("x", tasks.CLEVR6).config is None
+    stand_in = CPU.training("x", tasks.CLEVR6, stand_in=True)
     assert stand_in.config == registry.preset("tetrominoes_fast")
     assert Run(stand_in, "runs/x", stand_in.config).note == (
         "tetrominoes_fast for CLEVR6 on tetrominoes/generated, 16,000 steps"
     )
-    assert SMOKE.training("x", workloads.TETRIS).config.preset == "tetrominoes_small"
+    assert SMOKE.training("x", tasks.TETRIS).config.preset == "tetrominoes_small"
 
 
 def test_seeds_share_a_place_and_differ_in_nothing_else():
-    trainings = CPU.seeds("IODINE on Tetris", workloads.TETRIS, 3)
+    trainings = CPU.seeds("IODINE on Tetris", tasks.TETRIS, 3)
     assert [t.label for t in trainings] == [f"IODINE on Tetris, seed {seed}" for seed in range(3)]
     assert {t.place for t in trainings} == {"IODINE on Tetris"}
     assert [t.config.train.seed for t in trainings] == [0, 1, 2]
     assert len({override(t.config, {"train.seed": 0}) for t in trainings}) == 1
-    [lacking] = CPU.seeds("IODINE on CLEVR6", workloads.CLEVR6, 3)
+    [lacking] = CPU.seeds("IODINE on CLEVR6", tasks.CLEVR6, 3)
     assert lacking.config is None
     assert lacking.is_of_seeds
 
 
-@pytest.mark.parametrize("name", workloads.BUDGETS)
+@pytest.mark.parametrize("name", tasks.BUDGETS)
 def test_every_workload_is_a_valid_configuration_of_known_data(name):
     known = data_catalogue.entries()
-    for task in workloads.TASKS:
+    for task in tasks.TASKS:
         training = Budget(name).training("x", task, stand_in=True)
         if training.config is not None:
             checks.check(training.config)
@@ -64,7 +62,7 @@ def test_every_workload_is_a_valid_configuration_of_known_data(name):
                 assert set(sides) == {training.config.data.image_size}, dataset
 
 
-@pytest.mark.parametrize("name", workloads.BUDGETS)
+@pytest.mark.parametrize("name", tasks.BUDGETS)
 def test_labels_are_unique_and_places_of_one_model_and_task(name):
     for artifact in catalogue.ARTIFACTS:
         trainings = artifact.trainings(Budget(name))
@@ -76,24 +74,24 @@ def test_labels_are_unique_and_places_of_one_model_and_task(name):
 def test_a_model_is_trained_where_it_is_registered(linear_model):
     model = "Linear slots"
     assert workloads.kind_of(model) is None
-    before = SMOKE.training("x", workloads.TETRIS, model=model)
+    before = SMOKE.training("x", tasks.TETRIS, model=model)
     assert before.config is None
     assert SMOKE.why_not(before) == "Linear slots is not part of this package"
-    with workloads.registered("smoke", model, workloads.TETRIS, linear_model):
-        training = SMOKE.training("x", workloads.TETRIS, model=model)
+    with workloads.registered("smoke", model, tasks.TETRIS, linear_model):
+        training = SMOKE.training("x", tasks.TETRIS, model=model)
         assert training.config.preset == "linear_slots_small"
         assert training.config.train.steps == 3
         assert workloads.kind_of(model) == linear_slots.KIND
-        assert workloads.models_for("smoke", [workloads.TETRIS]) == ["IODINE", model]
-        assert workloads.models_for("smoke", [workloads.SHAPES]) == ["IODINE"]
-        elsewhere = CPU.training("x", workloads.TETRIS, model=model)
+        assert workloads.models_for("smoke", [tasks.TETRIS]) == ["IODINE", model]
+        assert workloads.models_for("smoke", [tasks.SHAPES]) == ["IODINE"]
+        elsewhere = CPU.training("x", tasks.TETRIS, model=model)
         reason = "Linear slots is not trained on Tetris at --budget=cpu"
         assert CPU.why_not(elsewhere) == reason
-    assert workloads.find("smoke", model, workloads.TETRIS) is None
+    assert workloads.find("smoke", model, tasks.TETRIS) is None
 
 
 def test_unknown_budgets_and_tasks_cannot_be_registered(linear_model):
     with pytest.raises(ValueError, match="no budget 'huge'"):
-        workloads.register("huge", "IODINE", workloads.TETRIS, linear_model)
+        workloads.register("huge", "IODINE", tasks.TETRIS, linear_model)
     with pytest.raises(ValueError, match="no task 'Chess'"):
         workloads.register("cpu", "IODINE", "Chess", linear_model)

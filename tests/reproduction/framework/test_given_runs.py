@@ -8,7 +8,7 @@ import pytest
 from iodine.config import override, to_dict
 from iodine.errors import UserError
 from iodine.models import registry
-from iodine.reproduction.framework import given_runs, workloads
+from iodine.reproduction.framework import given_runs, tasks, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, deconv_decoder
 from iodine.reproduction.framework.given_runs import GivenRun
@@ -19,7 +19,7 @@ from iodine.reproduction.paper.figure33_to_40 import FIGURE33_40, without
 from iodine.reproduction.paper.table1 import TABLE1
 
 CPU = Budget("cpu")
-TETRIS, CLEVR6 = workloads.TETRIS, workloads.CLEVR6
+TETRIS, CLEVR6 = tasks.TETRIS, tasks.CLEVR6
 
 
 def given(task=TETRIS, changes=None, name="runs/mine", preset="tetrominoes_fast"):
@@ -67,7 +67,7 @@ def test_a_run_takes_the_place_of_its_task_and_model_only():
 def test_another_model_takes_its_own_place(monkeypatch):
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
     linear_slots.register()
-    workload = workloads.Workload("linear_slots_small")
+    workload = tasks.Workload("linear_slots_small")
     linear = GivenRun(TETRIS, "runs/linear", linear_slots.linear_slots_small())
     with workloads.registered("smoke", "Linear slots", TETRIS, workload):
         trainings = [
@@ -134,7 +134,7 @@ def test_given_runs_take_the_place_of_all_seeds():
     trainings = TABLE1.trainings(CPU)
     assert given_runs.choose(trainings, runs) == {"IODINE on Tetris": runs}
     assert given_runs.choose(trainings, runs[:1]) == {"IODINE on Tetris": runs[:1]}
-    sprites = [given(workloads.MULTI_DSPRITES, name=f"runs/s{i}") for i in range(2)]
+    sprites = [given(tasks.MULTI_DSPRITES, name=f"runs/s{i}") for i in range(2)]
     assert given_runs.choose(trainings, sprites) == {"IODINE on Multi-dSprites": sprites}
     given_runs.check_all_used([*runs, *sprites], [TABLE1], CPU)
 

@@ -8,7 +8,7 @@ import pytest
 from iodine.config import override, to_dict
 from iodine.errors import UserError
 from iodine.models import registry
-from iodine.reproduction.framework import given_runs, providing, workloads
+from iodine.reproduction.framework import given_runs, providing, tasks
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget
 from iodine.training import run_folder as runs
@@ -135,7 +135,7 @@ def test_a_run_is_finished_when_its_last_step_is_saved(tmp_path):
 
 
 def test_equal_trainings_are_trained_once(provide):
-    first = SMOKE.training("first", workloads.TETRIS)
+    first = SMOKE.training("first", tasks.TETRIS)
     context = provide(artifact([first, dataclasses.replace(first, label="second")]))
     assert [config for config, _ in provide.jobs] == [first.config]
     assert list(context.runs) == ["first", "second"]
@@ -143,8 +143,8 @@ def test_equal_trainings_are_trained_once(provide):
 
 
 def test_a_given_run_takes_the_place_of_the_training_that_it_fits(provide):
-    plain = SMOKE.training("plain", workloads.TETRIS)
-    changed = SMOKE.training("changed", workloads.TETRIS, {"model.num_slots": 3})
+    plain = SMOKE.training("plain", tasks.TETRIS)
+    changed = SMOKE.training("changed", tasks.TETRIS, {"model.num_slots": 3})
     context = provide(artifact([plain, changed]), ["Tetris=pretrained:tetrominoes_small"])
     assert [config for config, _ in provide.jobs] == [changed.config]
     run = context.runs["plain"]
@@ -155,7 +155,7 @@ def test_a_given_run_takes_the_place_of_the_training_that_it_fits(provide):
 
 
 def test_a_given_run_is_taken_also_where_the_budget_trains_none(provide):
-    training = SMOKE.training("CLEVR6", workloads.CLEVR6)
+    training = SMOKE.training("CLEVR6", tasks.CLEVR6)
     context = provide(artifact([training]), ["CLEVR6=pretrained:tetrominoes_small"])
     assert provide.jobs == []
     assert context.runs["CLEVR6"].config.preset == "tetrominoes_small"
@@ -165,7 +165,7 @@ def test_given_runs_are_never_mixed_with_trained_seeds(provide, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(runs.resolve("pretrained:tetrominoes_small"), copy)
     given = ["Tetris=pretrained:tetrominoes_small", f"Tetris={copy}"]
-    seeds = SMOKE.seeds("IODINE on Tetris", workloads.TETRIS, 5)
+    seeds = SMOKE.seeds("IODINE on Tetris", tasks.TETRIS, 5)
     context = provide(artifact(seeds), given)
     assert provide.jobs == []
     assert list(context.runs) == [
@@ -177,10 +177,10 @@ def test_given_runs_are_never_mixed_with_trained_seeds(provide, tmp_path):
 
 def test_what_fails_or_is_not_there_is_told(provide):
     trainings = [
-        SMOKE.training("good", workloads.TETRIS),
-        SMOKE.training("fails", workloads.TETRIS, seed=1),
-        SMOKE.training("no data", workloads.IMAGENET),
-        SMOKE.training("no stand-in", workloads.CLEVR6),
+        SMOKE.training("good", tasks.TETRIS),
+        SMOKE.training("fails", tasks.TETRIS, seed=1),
+        SMOKE.training("no data", tasks.IMAGENET),
+        SMOKE.training("no stand-in", tasks.CLEVR6),
     ]
     context = provide(artifact(trainings), failing=[1])
     assert list(context.runs) == ["good"]
@@ -191,7 +191,7 @@ def test_what_fails_or_is_not_there_is_told(provide):
 
 def test_nothing_at_all_is_an_error(provide):
     with pytest.raises(UserError, match=r"nothing of figure0 can be made: .*imagenet"):
-        provide(artifact([SMOKE.training("no data", workloads.IMAGENET)]))
+        provide(artifact([SMOKE.training("no data", tasks.IMAGENET)]))
 
 
 def test_data_are_generated_in_the_budgets_size(tmp_path):

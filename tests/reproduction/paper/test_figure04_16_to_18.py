@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from iodine.reproduction.framework import shown_scenes, workloads
+from iodine.reproduction.framework import shown_scenes, tasks
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Context, Run
 from iodine.reproduction.paper import figure04_16_to_18 as figure4
@@ -18,9 +18,9 @@ def test_parts_that_were_not_run_have_a_place():
 
 def test_shown_scenes_are_the_first_of_the_test_split(tiny_data):
     budget = Budget("smoke")
-    training = budget.training("Tetris", workloads.TETRIS)
+    training = budget.training("Tetris", tasks.TETRIS)
     run = Run(training, "pretrained:tetrominoes_small", training.config)
-    missing = dict.fromkeys(set(figure4.TASKS) - {workloads.TETRIS}, "no data")
+    missing = dict.fromkeys(set(figure4.TASKS) - {tasks.TETRIS}, "no data")
     blocks, rows = figure4._blocks(Context(budget, tiny_data, {"Tetris": run}, missing), 2)
     scenes = Context(budget, tiny_data, {}, {}).scenes(training.config.data.dataset, 2)
     for row, image in zip(blocks["Tetris"].rows, scenes["image"], strict=True):

@@ -7,8 +7,10 @@ import pytest
 
 from iodine.analysis.object_latents import ObjectLatents
 from iodine.analysis.probes import FactorScore
+from iodine.analysis.scene_latents import SceneLatents
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import figure05 as factor_scores
+from iodine.reproduction.paper.figure06_30_to_32 import FIGURE6
 
 
 def linear_latents(num_images=200, shapes=3):
@@ -42,17 +44,57 @@ def test_a_factor_without_a_score_is_told_and_the_others_stay():
     assert "too few for a probe" in scores["shape"]
 
 
-def test_one_latent_for_all_objects_is_not_probed():
-    vae = SimpleNamespace(model=SimpleNamespace(spec=SimpleNamespace(num_slots=1)))
-    context = SimpleNamespace(runs={"VAE": vae}, budget=Budget("smoke"))
-    findings = factor_scores.FIGURE5.make(context)
-    assert findings.comparison == (
-        "IODINE not run; IODINE (deconv) not run; "
-        "VAE not run (one latent for all objects, which matches none)"
+def scene_latents_of(objects):
+    """The same objects, three an image, whose codes stand side by side in one latent."""
+    together = objects.latents.reshape(-1, 3 * objects.latents.shape[1])
+    return SceneLatents(
+        np.repeat(together, 3, axis=0), objects.factors, objects.image, objects.slot
     )
+
+
+def test_one_latent_for_all_objects_is_probed_in_their_order(monkeypatch):
+    asked = []
+
+    def collect(model, batches, seed):
+        asked.append((model, batches, seed))
+        return scene_latents_of(linear_latents())
+
+    monkeypatch.setattr(factor_scores.scene_latents, "collect", collect)
+    config = SimpleNamespace(data=SimpleNamespace(dataset="tetrominoes/generated"))
+    vae = SimpleNamespace(model=SimpleNamespace(spec=SimpleNamespace(num_slots=1)), config=config)
+    context = SimpleNamespace(
+        runs={"VAE": vae},
+        budget=Budget("smoke"),
+        batches=lambda dataset, count: (dataset, count),
+        seed=5,
+    )
+    findings = factor_scores.FIGURE5.make(context)
+    assert asked == [(vae.model, ("tetrominoes/generated", 64), 5)]
+    rows = {row["factor"]: row for row in findings.table}
+    assert rows["x"]["model"] == "VAE"
+    assert min(row["score"] for row in rows.values()) > 0.99
+    assert rows["shape"]["num_test"] == 120
+    assert findings.numbers["objects with a slot of their own"] == {}
+    start, *_, deconv = findings.comparison.split("; ")
+    assert start.startswith("VAE: x 0.99") or start.startswith("VAE: x 1.000")
+    assert "one latent for all objects, which are told by their order" in findings.comparison
+    assert deconv == "IODINE (deconv) not run"
     [axes] = findings.figures["figure5"].axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["IODINE (not run)", "IODINE (deconv) (not run)", "VAE (not run)"]
+    assert labels == ["IODINE (not run)", "IODINE (deconv) (not run)", "VAE"]
+    heights = [bar.get_height() for bar in axes.containers[-1].patches]
+    assert heights == [rows[name]["score"] for name in ("x", "shape")]
+
+
+def test_the_vae_of_figure_5_is_that_of_figure_6():
+    for name in ("smoke", "cpu", "paper"):
+        budget = Budget(name)
+        own, others = (
+            [t.config for t in artifact.trainings(budget) if t.model == "VAE"]
+            for artifact in (factor_scores.FIGURE5, FIGURE6)
+        )
+        assert own[0].model.kind == "vae"
+        assert own[0] in others
 
 
 def test_bars_are_as_high_as_the_scores():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from iodine.config import override
-from iodine.reproduction.framework import workloads
+from iodine.reproduction.framework import tasks
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Run
 from iodine.reproduction.paper import figure08 as iterations
@@ -30,7 +30,7 @@ def test_the_papers_numbers_of_iterations_count_refinements():
 
 
 def test_without_a_number_of_its_own_a_training_has_the_models():
-    training = CPU.training("x", workloads.TETRIS)
+    training = CPU.training("x", tasks.TETRIS)
     config = runs.read_config(runs.resolve("pretrained:tetrominoes_small"))
     run = Run(
         training, "pretrained:tetrominoes_small", override(config, {"train.num_iterations": 0})

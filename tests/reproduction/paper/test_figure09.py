@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from iodine.reproduction.framework import providing, workloads
+from iodine.reproduction.framework import providing, tasks
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import figure09 as slots
 
@@ -21,7 +21,7 @@ def record(ari, mse, kl, num_images=8):
 
 
 def test_the_presets_own_number_of_slots_is_the_plain_short_training():
-    plain = CPU.training("all", workloads.CLEVR6, short=True, stand_in=True)
+    plain = CPU.training("all", tasks.CLEVR6, short=True, stand_in=True)
     by_label = {t.label: t.config for t in slots.FIGURE9.trainings(CPU)}
     assert by_label["K = 4"] == plain.config
     assert len({providing.folder_of(c, "runs") for c in by_label.values()}) == 4

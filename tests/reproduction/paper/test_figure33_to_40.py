@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from iodine.models.iodine.config import RefinementConfig
-from iodine.reproduction.framework import providing, training_curves, workloads
+from iodine.reproduction.framework import providing, tasks, training_curves
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import figure33_to_40 as ablations
 
@@ -83,7 +83,7 @@ def test_each_training_lacks_one_input():
     trainings = ablations.FIGURE33_40.trainings(Budget("paper"))
     assert len(trainings) == 2 * 13
     every = RefinementConfig()
-    for task in (workloads.CLEVR6, workloads.TETRIS):
+    for task in (tasks.CLEVR6, tasks.TETRIS):
         lacking = []
         for training in trainings:
             if training.task != task:
@@ -97,7 +97,7 @@ def test_each_training_lacks_one_input():
 
 def test_all_inputs_is_the_plain_short_training():
     by_label = {t.label: t.config for t in ablations.FIGURE33_40.trainings(CPU)}
-    plain = CPU.training("all", workloads.TETRIS, short=True).config
+    plain = CPU.training("all", tasks.TETRIS, short=True).config
     assert by_label["Tetris, all inputs"] == plain
     assert by_label["CLEVR6, all inputs"] is None
     tetris = [c for label, c in by_label.items() if label.startswith("Tetris")]

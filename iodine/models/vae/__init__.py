@@ -1,0 +1,1 @@
+"""The VAE of Figures 5 and 6: one latent for the whole scene."""
