@@ -96,7 +96,7 @@ def test_fields_of_another_model_are_refused(program, linear, tmp_path, name):
     run = () if name == "benchmark" else (f"--run={tmp_path / 'run'}",)
     data = (f"--data_dir={tmp_path}",) if name == "train" else ()
     flags = ("--preset=linear_slots_small", *run, *data)
-    for field, value in (("likelihood_scale", "0.3"), ("decoder.channels", "(4,)")):
+    for field, value in (("initial_posterior", "prior"), ("refinement.channels", "(4,)")):
         outcome = program(name, *flags, f"--config.model.{field}={value}")
         line = f"config.model.{field} is a field of the model iodine; the preset's is linear_slots"
         assert line in outcome.error()

@@ -112,6 +112,8 @@ def small_config():
             "model.decoder.channels": (4, 3),
             "train.batch_size": 4,
             "train.learning_rate": 1e-3,
+            "train.warmup_steps": 0,
+            "train.decay": "none",
             "train.clip_norm": 5.0,
             "train.optimizer": "rmsprop",
             "train.rmsprop_epsilon": 1e-3,

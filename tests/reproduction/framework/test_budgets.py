@@ -82,8 +82,8 @@ def test_a_model_is_trained_where_it_is_registered(linear_model):
         assert training.config.preset == "linear_slots_small"
         assert training.config.train.steps == 3
         assert workloads.kind_of(model) == linear_slots.KIND
-        assert workloads.models_for("smoke", [tasks.TETRIS]) == ["IODINE", model]
-        assert workloads.models_for("smoke", [tasks.SHAPES]) == ["IODINE"]
+        assert workloads.models_for("smoke", [tasks.TETRIS]) == ["IODINE", "MONet", model]
+        assert model not in workloads.models_for("smoke", [tasks.SHAPES])
         elsewhere = CPU.training("x", tasks.TETRIS, model=model)
         reason = "Linear slots is not trained on Tetris at --budget=cpu"
         assert CPU.why_not(elsewhere) == reason
