@@ -3,8 +3,8 @@
 What section 4.2 of the paper looks at ("Information Content"): each true object goes with one z_k.
 """
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +14,8 @@ from iodine.evaluation import inference, matching
 from iodine.models.interface import SceneModel
 
 _NEEDED = ("mask", "visibility", "factors")
+
+Objects = TypeVar("Objects")  # a named tuple with a row for each object
 
 
 class ObjectLatents(NamedTuple):
@@ -53,13 +55,35 @@ def collect(
         ]
         return last.latents, last.masks  # [B, K, Z], [B, K, H, W]
 
+    return collect_objects(batches, "matching objects to slots", infer, _objects_of_batch)
+
+
+def collect_objects(
+    batches: Iterable[dict[str, Any]],
+    purpose: str,
+    infer: Callable[[tf.Tensor, tf.Tensor], Any],
+    objects_of_batch: Callable[[dict[str, Any], Any, int], Objects],
+) -> Objects:
+    """Runs a model over all images and joins what is said of the objects of each batch.
+
+    Args:
+        batches: as for `collect`.
+        purpose: what needs the ground truth, for the message if there is none.
+        infer: from images and their numbers to tensors.
+        objects_of_batch: from a batch, these tensors in NumPy and the number of the batch's first
+            image to a row for each object.
+
+    Raises:
+        UserError: for batches without masks or factors, or without any object.
+    """
     infer = tf.function(infer, autograph=False, reduce_retracing=True)
     parts, num_seen = [], 0
     for batch in batches:
-        require_ground_truth(batch, "matching objects to slots")
+        _require_ground_truth(batch, purpose)
         images = tf.convert_to_tensor(batch["image"])
-        latents, masks = infer(images, tf.range(num_seen, num_seen + len(images)))
-        parts.append(_objects_of_batch(batch, latents.numpy(), masks.numpy(), num_seen))
+        inferred = infer(images, tf.range(num_seen, num_seen + len(images)))
+        inferred = tf.nest.map_structure(lambda tensor: tensor.numpy(), inferred)
+        parts.append(objects_of_batch(batch, inferred, num_seen))
         num_seen += len(images)
     if not sum(len(part.image) for part in parts):
         raise UserError(f"none of the {num_seen} images has a visible object; give other data")
@@ -89,7 +113,7 @@ def require_finite(latents: np.ndarray) -> None:
         )
 
 
-def require_ground_truth(batch: dict[str, Any], purpose: str) -> None:
+def _require_ground_truth(batch: dict[str, Any], purpose: str) -> None:
     """Raises UserError if a batch has no true masks, visibilities or factors."""
     missing = [name for name in _NEEDED if not len(batch.get(name, ()))]
     if missing:
@@ -107,8 +131,9 @@ def objects_of(batch: dict[str, Any]) -> np.ndarray:
 
 
 def _objects_of_batch(
-    batch: dict[str, Any], latents: np.ndarray, masks: np.ndarray, first_image: int
+    batch: dict[str, Any], inferred: tuple[np.ndarray, np.ndarray], first_image: int
 ) -> ObjectLatents:
+    latents, masks = inferred
     slots, iou = matching.best_slots(np.asarray(batch["mask"]), masks)
     image, entity = np.nonzero(objects_of(batch))
     slot = slots[image, entity]

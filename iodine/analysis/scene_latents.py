@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from iodine.analysis import probes
-from iodine.analysis.object_latents import objects_of, require_ground_truth
+from iodine.analysis.object_latents import collect_objects, objects_of
 from iodine.analysis.probes import Factor, FactorScore
 from iodine.errors import UserError
 from iodine.evaluation import inference
@@ -75,17 +75,7 @@ def collect(model: SceneModel, batches: Iterable[dict[str, Any]], seed: int = 0)
     def infer(images: tf.Tensor, examples: tf.Tensor) -> tf.Tensor:
         return inference.infer_by_example(model, images, examples, seed)[-1].latents[:, 0]  # [B, Z]
 
-    infer = tf.function(infer, autograph=False, reduce_retracing=True)
-    parts, num_seen = [], 0
-    for batch in batches:
-        require_ground_truth(batch, "putting objects in order")
-        images = tf.convert_to_tensor(batch["image"])
-        latents = infer(images, tf.range(num_seen, num_seen + len(images)))
-        parts.append(_objects_of_batch(batch, latents.numpy(), num_seen))
-        num_seen += len(images)
-    if not sum(len(part.image) for part in parts):
-        raise UserError(f"none of the {num_seen} images has a visible object; give other data")
-    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+    return collect_objects(batches, "putting objects in order", infer, _objects_of_batch)
 
 
 def probe(

@@ -48,9 +48,7 @@ def table(budget: Budget, runs_dir: str) -> str:
         )
     total = f"{sum(hours.values()):.1f}"
     rows.append(("all", str(len(hours)), total, "what is left of all of them", ""))
-    return "\n".join(
-        [*_aligned(rows), f"budget {budget.name}; hours are estimates for this machine"]
-    )
+    return _aligned(rows, budget)
 
 
 def places(artifact: Artifact, budget: Budget, runs_dir: str) -> str:
@@ -75,20 +73,21 @@ def places(artifact: Artifact, budget: Budget, runs_dir: str) -> str:
             hours = estimate.hours(large, rate)
             reason += f"; {_described(large)} would take {hours:,.0f} hours a seed here"
         rows.append((place, "-", "-", reason))
-    note = f"budget {budget.name}; hours are estimates for this machine"
-    return "\n".join([*_aligned(rows), note])
+    return _aligned(rows, budget)
 
 
 def _described(config: Config) -> str:
     return f"{config.preset} on {config.data.dataset}, {config.train.steps:,} steps"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def _aligned(rows: Sequence[tuple[str, ...]], budget: Budget) -> str:
+    """The rows with their columns under one another, and what the hours are."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
+    lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+    return "\n".join([*lines, f"budget {budget.name}; hours are estimates for this machine"])
 
 
 def _data_of(artifact: Artifact, budget: Budget) -> str:

@@ -126,6 +126,9 @@ class Decoder(snt.Module):
 
 
 def kl_to_standard_normal(mean: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
-    """KL(N(mean, exp(log_scale)^2) || N(0, 1)) summed over latents: [..., Z] to [...], nats."""
+    """KL(N(mean, exp(log_scale)^2) || N(0, 1)) summed over latents: [..., Z] to [...], nats.
+
+    Of the logarithm and not of the scale, as TFP has it: a scale that underflows has a finite KL.
+    """
     squares = tf.square(mean) + tf.exp(2 * log_scale)
     return tf.reduce_sum((squares - 1) / 2 - log_scale, axis=-1)

@@ -1,12 +1,11 @@
 """The VAE: one latent describes the whole scene (section 4.2, Figures 5 and 6)."""
 
-import math
-
 import tensorflow as tf
 
 from iodine.models.interface import Losses, NoiseSpec, SceneModel, Spec, Step
 from iodine.models.parts import distributions
 from iodine.models.parts.decoders import build_decoder
+from iodine.models.parts.distributions import tfd
 from iodine.models.vae.config import VaeConfig
 from iodine.models.vae.encoder import Encoder
 
@@ -110,9 +109,5 @@ class Vae(SceneModel):
 
     def _log_likelihood(self, images: tf.Tensor, means: tf.Tensor) -> tf.Tensor:
         """Log N(x; mu, sigma^2) summed over pixels and channels, [B] in nats."""
-        sigma = self.config.likelihood_scale
-        constant = math.prod(self.spec.image_shape) * (
-            math.log(sigma) + 0.5 * math.log(2 * math.pi)
-        )
-        squares = tf.reduce_sum(tf.math.squared_difference(images, means), axis=[1, 2, 3])
-        return -squares / (2 * sigma**2) - constant
+        likelihood = tfd.Normal(means, self.config.likelihood_scale)
+        return tf.reduce_sum(likelihood.log_prob(images), axis=[1, 2, 3])
