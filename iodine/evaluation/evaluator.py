@@ -4,16 +4,15 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
 import tensorflow as tf
 
 from iodine.evaluation import ari, inference
+from iodine.evaluation.bootstrap import confidence_interval
 from iodine.evaluation.overlap import segment_overlap
 from iodine.models.interface import SceneModel, Step
 
 _OF_SEGMENTATION = ("fg_ari", "ari", "miou", "mbo", "covering")  # only where the data have masks
 METRICS = (*_OF_SEGMENTATION, "mse", "kl", "neg_log_likelihood", "neg_elbo")
-_RESAMPLES = 2_000
 
 
 class _BatchOutputs(NamedTuple):
@@ -159,22 +158,12 @@ def summarize(values: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
             summary[name] = {
                 "mean": float(counted[-1].mean()),
                 "std": float(counted[-1].std()),
-                "ci95": _confidence_interval(counted[-1]),
+                "ci95": confidence_interval(counted[-1]),
                 "num_images": int(counted.shape[1]),
                 "num_left_out": int(array.shape[1] - counted.shape[1]),
                 "per_iteration": [float(x) for x in counted.mean(axis=1)],
             }
     return summary
-
-
-def _confidence_interval(values: np.ndarray) -> list[float]:
-    """Percentile bootstrap of the mean; the same for the same values."""
-    if np.ptp(values) == 0:  # also a single image
-        return [float(values[0])] * 2
-    interval = scipy.stats.bootstrap(
-        (values,), np.mean, n_resamples=_RESAMPLES, method="percentile", rng=0
-    ).confidence_interval
-    return [float(interval.low), float(interval.high)]
 
 
 def divergence(values: dict[str, np.ndarray]) -> str | None:
