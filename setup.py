@@ -11,6 +11,6 @@ setuptools.setup(
     package_dir={"iodine": "iodine", "iodine.datasets": "datasets", "iodine.launch": "launch"},
     package_data={
         "iodine": ["pretrained/*/*", "pretrained/*/checkpoints/*"],
-        "iodine.figures": ["*.html"],
+        "iodine.figures": ["*.html", "*.css", "*.js"],
     },
 )

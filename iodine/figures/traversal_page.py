@@ -1,28 +1,21 @@
 """One HTML page to step through latent traversals by hand, without server or network."""
 
-import base64
-import html
-import io
-import json
 import math
 import pathlib
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import matplotlib.colors
 import numpy as np
-from PIL import Image
 
 from iodine.analysis import traversals
 from iodine.analysis.traversals import DEFAULT_VALUES, Traversal
 from iodine.errors import UserError
 from iodine.evaluation.inference import Decomposition
 from iodine.figures import decompositions as plots
+from iodine.figures import pages
 from iodine.figures.traversals import value_label
 from iodine.models.interface import SceneModel
 
-_TEMPLATE = pathlib.Path(__file__).with_suffix(".html")
 _KINDS = 3  # of pictures for each value: reconstruction, component, segmentation
 _MOST_PIXELS = 40_000_000  # of all these on a page by default: a few MB once compressed
 
@@ -97,14 +90,7 @@ def write_page(
     """
     if not scenes:
         raise UserError("no scenes for the page of traversals; give at least one image")
-    # "<" could end the script that holds the data.
-    data = json.dumps(_page_data(scenes, np.asarray(kl))).replace("<", "\\u003c")
-    parts = {"title": html.escape(title), "data": data}
-    template = _TEMPLATE.read_text(encoding="utf-8")
-    page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    pages.write(path, "traversal_page.html", title, _page_data(scenes, np.asarray(kl)))
 
 
 def _page_data(scenes: Sequence[Scene], kl: np.ndarray) -> dict[str, Any]:
@@ -115,14 +101,12 @@ def _page_data(scenes: Sequence[Scene], kl: np.ndarray) -> dict[str, Any]:
         "num_latents": len(kl),
         "values": [float(value) for value in first.values],
         "value_labels": [value_label(value) for value in first.values],
-        "colors": [
-            matplotlib.colors.to_hex(plots.slot_color(t.slot)) for t in scenes[0].traversals
-        ],
+        "colors": pages.slot_colors(len(scenes[0].traversals)),
         "scenes": [
             {
-                "parts": _png(_row([scene.image, *scene.components])),
+                "parts": pages.png(pages.row([scene.image, *scene.components])),
                 "slots": [
-                    {"sprite": _png(_sprite(t)), "found": np.round(t.found, 3).tolist()}
+                    {"sprite": pages.png(_sprite(t)), "found": np.round(t.found, 3).tolist()}
                     for t in scene.traversals
                 ],
             }
@@ -132,26 +116,10 @@ def _page_data(scenes: Sequence[Scene], kl: np.ndarray) -> dict[str, Any]:
 
 
 def _sprite(traversal: Traversal) -> np.ndarray:
-    """All pictures of a traversal in one: the values go across, three rows for each latent.
-
-    Side by side, what does not change from value to value compresses to nothing.
-    """
+    """All pictures of a traversal in one: the values go across, three rows for each latent."""
     rows = []
     for reconstructions, components, masks in zip(
         traversal.reconstructions, traversal.components, traversal.masks, strict=True
     ):
-        segmentations = [plots.segmentation(m) for m in masks]
-        rows += [_row(pictures) for pictures in (reconstructions, components, segmentations)]
-    return np.concatenate(rows)
-
-
-def _row(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate(list(pictures), axis=1)
-
-
-def _png(pixels: np.ndarray) -> str:
-    """RGB [H, W, 3] in [0, 1], clipped, as the address of a PNG within the page."""
-    file = io.BytesIO()
-    rounded = np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8)
-    Image.fromarray(rounded).save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+        rows += [reconstructions, components, [plots.segmentation(m) for m in masks]]
+    return pages.table(rows)
