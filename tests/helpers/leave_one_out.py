@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from iodine.models.parts.distributions import PixelTerms, SpatialMixture
+from iodine.models.parts.image_distributions import PixelTerms, SpatialMixture
 
 
 def leave_one_out_by_separate_mixtures(mixture: SpatialMixture, terms: PixelTerms) -> tf.Tensor:

@@ -8,6 +8,7 @@ import dataclasses
 from typing import ClassVar
 
 from iodine.errors import UserError
+from iodine.models.iodine import sequences
 from iodine.models.parts.decoders import DecoderConfig
 
 
@@ -90,6 +91,25 @@ class ObjectiveConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class SequenceConfig:
+    """Clips instead of images: a frame for every refinement, sections A.1 and A.2."""
+
+    MAY_BE_ZERO: ClassVar = ("seen_frame_weight", "truncation")
+
+    # Whether images are clips [B, F, H, W, C]: every refinement reads the next frame, and what is
+    # decoded after it is scored on the frame after that, which has not been seen yet.
+    enabled: bool = False
+    # How many refinements read the first frame before the clip moves on. With 1 a clip of F frames
+    # takes F - 1 refinements.
+    first_frame_refinements: int = 1
+    # Weight of the log-likelihood of the frame that was seen last, beside that of the next one.
+    seen_frame_weight: float = 0.0
+    # > 0: gradients pass through so many refinements at most (truncated backpropagation through
+    # time): lambda and the LSTM's state count as constant at every so many-th one.
+    truncation: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class IodineConfig:
     """Section 2 and Algorithm 1."""
 
@@ -103,10 +123,22 @@ class IodineConfig:
     min_scale: float = 1e-5  # floor of sigma: a smaller one makes the KL infinite; 0: none
     prior: str = "standard_normal"  # or "posterior_at_zero": the posterior of raw parameters 0
     initial_posterior: str = "prior"  # lambda(1) starts at: "prior" N(0, 1), or "glorot_uniform"
-    likelihood: str = "normal"  # or "logistic"
-    likelihood_scale: float = 0.1  # sigma of the Normal, scale of the Logistic
+    # Of a pixel given the slots: a mixture of "normal", "logistic" or, for binary images,
+    # "bernoulli" components (Eq. 1), or "normal_of_mean", a Normal around the mixed image.
+    likelihood: str = "normal"
+    likelihood_scale: float = 0.1  # sigma of the Normal, scale of the Logistic; Bernoulli: unused
     precision: str = "float32"  # of the convolutions: "float32" or "bfloat16"; all else is float32
     recompute: bool = False  # each iteration anew in the backward pass: less memory, more time
     decoder: DecoderConfig = dataclasses.field(default_factory=DecoderConfig)
     refinement: RefinementConfig = RefinementConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
+    sequence: SequenceConfig = SequenceConfig()
+
+    def check(self) -> None:
+        """Raises UserError for fields that do not go together."""
+        first = self.sequence.first_frame_refinements
+        if self.sequence.enabled and sequences.num_frames(self.num_iterations, first) < 2:
+            raise UserError(
+                f"config.model.num_iterations is {self.num_iterations}, but {first} refinements "
+                "read the first frame; give at least as many"
+            )

@@ -8,7 +8,7 @@ import tensorflow as tf
 from iodine.errors import UserError
 from iodine.models.iodine.config import RefinementConfig
 from iodine.models.parts.coordinates import coordinate_channels, num_coordinate_channels
-from iodine.models.parts.distributions import PixelTerms, SpatialMixture
+from iodine.models.parts.image_distributions import PixelTerms, SlotImage
 
 # Image-sized inputs: what they vary over and how many channels they have (0: depends).
 IMAGE_INPUTS = {
@@ -26,15 +26,12 @@ IMAGE_INPUTS = {
 }
 FLAT_INPUTS = ("posterior", "posterior_gradient", "flat_constant")
 
-# d L / d m_k = -p_k / p(x|z) reaches 1 / m_k where a slot that fits has no mask; its square must
-# still fit in float32 inside the layer norm.
-MAX_LOG_MASK_GRADIENT = 30.0
-
 
 class Gradients(NamedTuple):
     """Gradients of the loss L^(t) of Algorithm 1, of each image's or of the batch's mean."""
 
-    means: tf.Tensor  # [B, K, H, W, C]
+    outputs: tf.Tensor  # of the decoder: means or, for Bernoullis, their logits, [B, K, H, W, C]
+    mask_logits: tf.Tensor  # [B, K, H, W]
     posterior: tf.Tensor | None  # [B, K, 2 Z]
     share: tf.Tensor | float = 1.0  # weight of an image in that loss: 1, or 1 / B for the mean
 
@@ -89,7 +86,7 @@ class RefinementInputBuilder(snt.Module):
         self,
         images: tf.Tensor,
         parameters: tf.Tensor,
-        mixture: SpatialMixture,
+        mixture: SlotImage,
         terms: PixelTerms,
         gradients: Gradients,
     ) -> RefinementInputs:
@@ -132,7 +129,7 @@ class RefinementInputBuilder(snt.Module):
         self,
         name: str,
         images: tf.Tensor,
-        mixture: SpatialMixture,
+        mixture: SlotImage,
         terms: PixelTerms,
         gradients: Gradients,
     ) -> tf.Tensor:
@@ -150,14 +147,16 @@ class RefinementInputBuilder(snt.Module):
             case "mask_posterior":
                 return mask_posterior(terms, config.mask_posterior_epsilon)[..., tf.newaxis]
             case "means_gradient":
-                return gradients.means
+                return gradients.outputs
             case "mask_gradient":
-                value = mask_gradient(mixture, terms, by_logits=config.mask_gradient_of_logits)
-                return (gradients.share * value)[..., tf.newaxis]
+                if config.mask_gradient_of_logits:
+                    return gradients.mask_logits[..., tf.newaxis]
+                value = gradients.share * mixture.mask_gradient(images, terms)
+                return value[..., tf.newaxis]
             case "likelihood":
                 return likelihood(terms.log_prob)[..., tf.newaxis]
             case "leave_one_out_likelihood":
-                value = leave_one_out_log_likelihood(mixture, terms)
+                value = mixture.leave_one_out_log_likelihood(images, terms)
                 if config.log_likelihoods:  # the released code feeds the difference
                     value = terms.log_prob[:, tf.newaxis] - value
                 return likelihood(value)[..., tf.newaxis]
@@ -186,41 +185,6 @@ def mask_posterior(terms: PixelTerms, epsilon: float = 0.0) -> tf.Tensor:
             tf.stack([log_total, tf.fill(tf.shape(log_total), tf.math.log(epsilon))]), axis=0
         )
     return tf.exp(terms.component_log_prob - log_total)
-
-
-def mask_gradient(mixture: SpatialMixture, terms: PixelTerms, by_logits: bool = False) -> tf.Tensor:
-    """Gradient of -log p(x | z) by the masks, -p_k / p(x | z), or by their logits, [B, K, H, W]."""
-    log_prob = terms.log_prob[:, tf.newaxis]
-    if by_logits:
-        return mixture.masks - tf.exp(terms.joint_log_prob - log_prob)
-    ratio = tf.minimum(terms.component_log_prob - log_prob, MAX_LOG_MASK_GRADIENT)
-    return -tf.exp(ratio)
-
-
-def leave_one_out_log_likelihood(mixture: SpatialMixture, terms: PixelTerms) -> tf.Tensor:
-    """Log p(x | z_{i != k}), the masks of the others renormalised to sum to 1, [B, K, H, W]."""
-    return log_sum_of_others(terms.joint_log_prob) - log_sum_of_others(mixture.log_masks)
-
-
-def log_sum_of_others(x: tf.Tensor) -> tf.Tensor:
-    """Log of sum_{j != k} exp(x_j) for every k along axis 1, at the cost of two log-sum-exps.
-
-    For all but the largest element a subtraction from the sum over all is safe, because what is
-    left holds the largest. For the largest itself everything could cancel, so its others are
-    summed anew.
-    """
-    is_largest = tf.one_hot(
-        tf.argmax(x, axis=1), tf.shape(x)[1], axis=1, on_value=True, off_value=False
-    )
-    largest = tf.reduce_max(x, axis=1, keepdims=True)
-    scaled = tf.exp(x - largest)  # in [0, 1], 1 for the largest
-    rest = tf.reduce_sum(scaled, axis=1, keepdims=True) - tf.where(is_largest, 0.0, scaled)
-    without_largest = tf.where(is_largest, x.dtype.min, x)
-    return tf.where(
-        is_largest,
-        tf.reduce_logsumexp(without_largest, axis=1, keepdims=True),
-        largest + tf.math.log(rest),
-    )
 
 
 def _fold_slots(x: tf.Tensor) -> tf.Tensor:

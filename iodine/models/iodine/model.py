@@ -2,21 +2,32 @@
 
 import functools
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sonnet as snt
 import tensorflow as tf
 
 from iodine.errors import UserError
-from iodine.models.interface import Losses, NoiseSpec, SceneModel, Spec, Step, annealed, mixed
-from iodine.models.iodine import objective
+from iodine.models.interface import (
+    Losses,
+    NoiseSpec,
+    SceneModel,
+    Spec,
+    Step,
+    annealed,
+    mixed,
+    num_frames_in,
+)
+from iodine.models.iodine import objective, sequences
 from iodine.models.iodine.config import IodineConfig
 from iodine.models.iodine.inputs import Gradients, RefinementInputBuilder
 from iodine.models.iodine.refinement_network import RefinementNetwork
 from iodine.models.parts import distributions
 from iodine.models.parts.decoders import build_decoder
-from iodine.models.parts.distributions import SpatialMixture, tfd
+from iodine.models.parts.distributions import tfd
+from iodine.models.parts.image_distributions import SlotImage
 from iodine.models.parts.noise import draw_same_noise
+from iodine.models.parts.normal_of_mean import image_distribution
 from iodine.models.parts.recomputation import recomputed
 
 PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
@@ -28,13 +39,15 @@ class Iteration(NamedTuple):
     parameters: tf.Tensor  # lambda, [B, K, 2 Z]
     posterior: tfd.Normal  # q(z | x), batch shape [B, K, Z]
     z: tf.Tensor  # the sample, [B, K, Z]
-    mixture: SpatialMixture  # p(x | z), batch shape [B]
+    mixture: SlotImage  # p(x | z), batch shape [B]
     neg_log_likelihood: tf.Tensor  # -log p(x | z), summed over pixels, [B], nats
     kl: tf.Tensor  # KL(q(z_k | x) || p(z)), summed over latents, [B, K], nats
+    # The same of the frame that was seen last, where the objective counts it.
+    seen_neg_log_likelihood: tf.Tensor | None = None
 
     def step(self) -> Step:
         """The same in the terms that all models share."""
-        masks = self.mixture.masks
+        masks, seen = self.mixture.masks, self.seen_neg_log_likelihood
         return Step(
             masks=masks,
             components=self.mixture.means,
@@ -45,7 +58,15 @@ class Iteration(NamedTuple):
             sample=self.z,
             latent_scale=self.posterior.stddev(),
             kl=self.kl,
+            seen_log_likelihood=None if seen is None else -seen,
         )
+
+
+class StreamState(NamedTuple):
+    """What is known of clips after their frames so far."""
+
+    parameters: tf.Tensor  # lambda, [B, K, 2 Z]
+    recurrent: Any  # of the refinement network, for B * K rows
 
 
 class Iodine(SceneModel):
@@ -82,6 +103,7 @@ class Iodine(SceneModel):
             num_iterations=config.num_iterations,
             free_slots=True,
             free_iterations=True,
+            num_frames=self._num_frames(config.num_iterations) if config.sequence.enabled else None,
         )
         self._gradient_share = 1.0
         if config.refinement.gradient_of_batch_mean:
@@ -105,7 +127,11 @@ class Iodine(SceneModel):
     def infer(
         self, images, noise, num_slots=None, num_iterations=None, scheduled=None, training=False
     ) -> list[Step]:
-        """Algorithm 1, see `__call__`: a step for each decoding, t = 0 to T."""
+        """Algorithm 1, see `__call__`: a step for each decoding, t = 0 to T.
+
+        Of a clip, decoding t is scored on the frame `frame_of(t)`; what comes after the last one's
+        is not read.
+        """
         backpropagated = self.config.objective.backpropagated_refinements if training else 0
         iterations = self(
             images,
@@ -115,7 +141,46 @@ class Iodine(SceneModel):
             backpropagated=backpropagated,
             **(scheduled or {}),
         )
-        return [iteration.step() for iteration in iterations]
+        steps = [iteration.step() for iteration in iterations]
+        if not self.config.sequence.enabled:
+            return steps
+        return [step._replace(target=images[:, self.frame_of(t)]) for t, step in enumerate(steps)]
+
+    def frame_of(self, step: int) -> int:
+        """0 for single images; of a clip see `sequences.py`."""
+        first = self.config.sequence.first_frame_refinements
+        return sequences.frame_of(step, first) if self.config.sequence.enabled else 0
+
+    def iterations_for(self, num_frames: int) -> int:
+        """T that reads a clip of F frames. Raises UserError for fewer than two frames."""
+        if not self.config.sequence.enabled:
+            return super().iterations_for(num_frames)
+        if num_frames < 2:
+            raise UserError(
+                f"a clip of {num_frames} frame has nothing to predict; at least 2 are needed"
+            )
+        first = self.config.sequence.first_frame_refinements
+        return sequences.num_iterations(num_frames, first)
+
+    def start(self, images, noise, num_slots=None):
+        """The first frames of clips: `first_frame_refinements` refinements read them."""
+        num_slots, _ = self.call_sizes(num_slots, None)
+        state = self._initial_state(tf.shape(images)[0], num_slots)
+        for draw in tf.unstack(noise["z"]):
+            step, state = self.advance(images, {"z": draw}, state)
+        return step, state
+
+    def advance(self, images, noise, state):
+        """The next frames: a decoding, scored on them, and a refinement that reads them."""
+        iteration, parameters, recurrent = self._refine(
+            self.config.likelihood_scale,
+            self.config.objective.kl_weight,
+            images,
+            state.parameters,
+            state.recurrent,
+            noise["z"],
+        )
+        return iteration.step()._replace(target=images), StreamState(parameters, recurrent)
 
     def losses(self, steps, images, scheduled=None) -> Losses:
         """Eq. 4."""
@@ -124,7 +189,9 @@ class Iodine(SceneModel):
         weights = objective.iteration_weights(
             len(steps) - 1, self.config.objective.backpropagated_refinements
         )
-        return objective.losses(steps, weights, kl_weight)
+        return objective.losses(
+            steps, weights, kl_weight, self.config.sequence.seen_frame_weight
+        )
 
     @classmethod
     def schedules(cls, config):
@@ -151,9 +218,11 @@ class Iodine(SceneModel):
         """Runs Algorithm 1.
 
         Args:
-            images: float32 [B, H, W, 3] in [0, 1].
+            images: float32 [B, H, W, 3] in [0, 1]; with `sequence.enabled` clips
+                [B, F, H, W, 3].
             num_slots: K; the configuration's by default.
-            num_iterations: T, the number of refinements; the configuration's by default.
+            num_iterations: T, the number of refinements; the configuration's by default, for clips
+                those that reach the last frame.
             noise: standard normal [T + 1, B, K, Z], one for each decoding. By default the noise of
                 seed 0, the same for every image.
             likelihood_scale: sigma of Eq. 1; the configuration's by default.
@@ -167,32 +236,76 @@ class Iodine(SceneModel):
         Raises:
             UserError: for images or noise of another shape, fewer than two slots, or no iteration.
         """
-        num_slots, num_iterations = self.call_sizes(num_slots, num_iterations)
+        self.check_images(images)
+        num_slots, num_iterations = self.call_sizes(
+            num_slots, num_iterations, num_frames_in(images)
+        )
         if num_slots < 2:
             raise UserError(f"num_slots is {num_slots}; a mixture needs at least 2")
-        self.check_images(images)
         self._check_noise(noise, [num_iterations + 1, images.shape[0], num_slots])
         batch = tf.shape(images)[0]
         if noise is None:
             noise = draw_same_noise(0, self.noise(num_slots, num_iterations), batch)["z"]
         scale = self.config.likelihood_scale if likelihood_scale is None else likelihood_scale
         kl_weight = self.config.objective.kl_weight if kl_weight is None else kl_weight
-        parameters = tf.tile(self.initial_posterior[tf.newaxis, tf.newaxis], [batch, num_slots, 1])
-        state = self.refinement.initial_state(batch * num_slots)
-        refine = functools.partial(self._refine, images, scale, kl_weight)
+        frames = self._frames(images, num_iterations)
+        parameters, state = self._initial_state(batch, num_slots)
+        refine = functools.partial(self._refine, scale, kl_weight)
         if self.config.recompute:
             self._create_variables()
             refine = self._recomputing(refine, scale)
         iterations = []
         for t in range(num_iterations):
-            iteration, parameters, state = refine(parameters, state, noise[t])
+            iteration, parameters, state = refine(frames[t], parameters, state, noise[t])
             iterations.append(iteration)
-            if backpropagated and t < num_iterations - backpropagated:
+            if self._cuts_gradients(t, num_iterations - backpropagated if backpropagated else 0):
                 parameters, state = tf.nest.map_structure(tf.stop_gradient, (parameters, state))
-        last, _, _ = self._decode(images, parameters, noise[-1], scale, kl_weight, False)
-        return [*iterations, last]
+        last, _, _ = self._decode(frames[-1], parameters, noise[-1], scale, kl_weight, False)
+        return self._with_seen_frames([*iterations, last], frames)
 
-    def _refine(self, images, scale, kl_weight, parameters, state, noise):
+    def _initial_state(self, batch: tf.Tensor, num_slots: int) -> StreamState:
+        """lambda(1) and h(1)."""
+        parameters = tf.tile(self.initial_posterior[tf.newaxis, tf.newaxis], [batch, num_slots, 1])
+        return StreamState(parameters, self.refinement.initial_state(batch * num_slots))
+
+    def _num_frames(self, num_iterations: int) -> int:
+        first = self.config.sequence.first_frame_refinements
+        return sequences.num_frames(num_iterations, first)
+
+    def _frames(self, images: tf.Tensor, num_iterations: int) -> list[tf.Tensor]:
+        """What each decoding is scored on, [B, H, W, C]."""
+        if not self.config.sequence.enabled:
+            return [images] * (num_iterations + 1)
+        needed = self._num_frames(num_iterations)
+        if images.shape[1] < needed:
+            raise UserError(
+                f"clips of {images.shape[1]} frames are too short for {num_iterations} "
+                f"iterations, which read {needed}"
+            )
+        frames = tf.unstack(images, axis=1)
+        return [frames[self.frame_of(t)] for t in range(num_iterations + 1)]
+
+    def _cuts_gradients(self, t: int, num_constant: int) -> bool:
+        """Whether what refinement t gives counts as constant; the first `num_constant` always."""
+        truncation = self.config.sequence.truncation
+        is_cut = self.config.sequence.enabled and truncation and (t + 1) % truncation == 0
+        return bool(is_cut) or t < num_constant
+
+    def _with_seen_frames(self, iterations, frames):
+        """The likelihood of the frame that was seen last, where it is another than the target."""
+        if not (self.config.sequence.enabled and self.config.sequence.seen_frame_weight):
+            return iterations
+        completed = iterations[:1]
+        for iteration, seen, target in zip(iterations[1:], frames, frames[1:], strict=False):
+            if seen is not target:
+                terms = iteration.mixture.pixel_terms(seen)
+                gradients = iteration.mixture.gradients(seen, terms)
+                value = iteration.mixture.neg_log_likelihood(seen, terms, gradients)
+                iteration = iteration._replace(seen_neg_log_likelihood=value)
+            completed.append(iteration)
+        return completed
+
+    def _refine(self, scale, kl_weight, images, parameters, state, noise):
         """One round of Algorithm 1: the `Iteration`, the next lambda, the next state."""
         iteration, terms, gradients = self._decode(
             images, parameters, noise, scale, kl_weight, with_gradients=True
@@ -213,25 +326,28 @@ class Iodine(SceneModel):
         size = self.config.latent_size
         images, noise = tf.zeros([1, *self.spec.image_shape]), tf.zeros([1, 2, size])
         state = self.refinement.initial_state(2)
-        self._refine(images, 1.0, 1.0, tf.zeros([1, 2, 2 * size]), state, noise)
+        self._refine(1.0, 1.0, images, tf.zeros([1, 2, 2 * size]), state, noise)
 
     def _recomputing(self, refine, scale):
         """The same round, but it keeps for the backward pass nothing but what it is given."""
 
         @recomputed
-        def tensors_of(parameters, noise, *state):
-            iteration, parameters, state = refine(parameters, self._pack_state(state), noise)
+        def tensors_of(images, parameters, noise, *state):
+            images = tf.stop_gradient(images)  # nobody asks for their gradient
+            iteration, parameters, state = refine(
+                images, parameters, self._pack_state(state), noise
+            )
             mixture = iteration.mixture
-            decoded = (iteration.z, mixture.means, mixture.mask_logits)
+            decoded = (iteration.z, mixture.outputs, mixture.mask_logits)
             losses = (iteration.neg_log_likelihood, iteration.kl)
             return *decoded, *losses, parameters, *state
 
-        def refine_and_forget(parameters, state, noise):
-            z, means, mask_logits, neg_log_likelihood, kl, refined, *state = tensors_of(
-                parameters, noise, *state
+        def refine_and_forget(images, parameters, state, noise):
+            z, outputs, mask_logits, neg_log_likelihood, kl, refined, *state = tensors_of(
+                images, parameters, noise, *state
             )
             posterior = self._posterior(parameters)
-            mixture = SpatialMixture(means, mask_logits, scale, self.config.likelihood)
+            mixture = self._mixture(outputs, mask_logits, scale)
             iteration = Iteration(parameters, posterior, z, mixture, neg_log_likelihood, kl)
             return iteration, refined, self._pack_state(state)
 
@@ -239,6 +355,9 @@ class Iodine(SceneModel):
 
     def _posterior(self, parameters: tf.Tensor) -> tfd.Normal:
         return distributions.posterior(parameters, self.config.scale_map, self.config.min_scale)
+
+    def _mixture(self, outputs, mask_logits, scale) -> SlotImage:
+        return image_distribution(self.config.likelihood, outputs, mask_logits, scale)
 
     def _pack_state(self, state):
         return snt.LSTMState(*state) if state else ()
@@ -253,47 +372,49 @@ class Iodine(SceneModel):
             z = posterior.mean() + posterior.stddev() * noise
             output = self._decoder_output(z)
             kl = tf.reduce_sum(posterior.kl_divergence(self.prior), axis=-1)
-        means, mask_logits = self._split_output(output, tf.shape(z)[:2])
-        mixture = SpatialMixture(means, mask_logits, scale, self.config.likelihood)
+        mixture = self._mixture(*self._split_output(output, tf.shape(z)[:2]), scale)
         terms = mixture.pixel_terms(images)
-        by_means, by_logits = mixture.gradients(images, terms)
-        neg_log_likelihood = mixture.neg_log_likelihood(images, terms, (by_means, by_logits))
+        by_outputs, by_logits = mixture.gradients(images, terms)
+        neg_log_likelihood = mixture.neg_log_likelihood(images, terms, (by_outputs, by_logits))
         iteration = Iteration(parameters, posterior, z, mixture, neg_log_likelihood, kl)
         if not with_gradients:
             return iteration, terms, None
         share = self._gradient_share
         kl_gradient = kl_weight * tf.ones_like(kl)
-        by_means, by_logits, kl_gradient = (share * x for x in (by_means, by_logits, kl_gradient))
+        by_outputs, by_logits, kl_gradient = (
+            share * x for x in (by_outputs, by_logits, kl_gradient)
+        )
         by_posterior = None
         if watch:
             # The tape sees the decoder only; no gradient by a weight is ever built.
             by_posterior = tape.gradient(
                 [output, kl],
                 parameters,
-                output_gradients=[self._join_output(by_means, by_logits), kl_gradient],
+                output_gradients=[self._join_output(by_outputs, by_logits), kl_gradient],
             )
-        return iteration, terms, Gradients(by_means, by_posterior, share)
+        return iteration, terms, Gradients(by_outputs, by_logits, by_posterior, share)
 
     def decode(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The decoder g: z [B, K, Z] to means [B, K, H, W, 3] and mask logits [B, K, H, W]."""
-        return self._split_output(self._decoder_output(z), tf.shape(z)[:2])
+        outputs, mask_logits = self._split_output(self._decoder_output(z), tf.shape(z)[:2])
+        return self._mixture(outputs, mask_logits, self.config.likelihood_scale).means, mask_logits
 
     def _decoder_output(self, z: tf.Tensor) -> tf.Tensor:
         """[B, K, Z] to float32 [B * K, H, W, 4]."""
         return tf.cast(self.decoder(tf.cast(_fold(z), self._conv_dtype)), tf.float32)
 
     def _split_output(self, output: tf.Tensor, batch_and_slots: tf.Tensor):
-        """[B * K, H, W, 4] to means [B, K, H, W, 3] and mask logits [B, K, H, W]."""
+        """[B * K, H, W, 4] to colours [B, K, H, W, 3] and mask logits [B, K, H, W]."""
         output = tf.reshape(output, tf.concat([batch_and_slots, output.shape[1:]], axis=0))
         if self.config.decoder.mask_first:
-            mask_logits, means = tf.split(output, [1, 3], axis=-1)
+            mask_logits, outputs = tf.split(output, [1, 3], axis=-1)
         else:
-            means, mask_logits = tf.split(output, [3, 1], axis=-1)
-        return means, tf.squeeze(mask_logits, axis=-1)
+            outputs, mask_logits = tf.split(output, [3, 1], axis=-1)
+        return outputs, tf.squeeze(mask_logits, axis=-1)
 
-    def _join_output(self, means: tf.Tensor, mask_logits: tf.Tensor) -> tf.Tensor:
+    def _join_output(self, outputs: tf.Tensor, mask_logits: tf.Tensor) -> tf.Tensor:
         """The inverse of `_split_output`."""
-        parts = [means, mask_logits[..., tf.newaxis]]
+        parts = [outputs, mask_logits[..., tf.newaxis]]
         if self.config.decoder.mask_first:
             parts.reverse()
         return _fold(tf.concat(parts, axis=-1))

@@ -23,14 +23,15 @@ from iodine.errors import UserError
 from iodine.models.iodine.inputs import (
     FLAT_INPUTS,
     IMAGE_INPUTS,
-    MAX_LOG_MASK_GRADIENT,
     RefinementInputBuilder,
-    leave_one_out_log_likelihood,
-    mask_gradient,
     mask_posterior,
 )
 from iodine.models.parts.coordinates import coordinate_channels
-from iodine.models.parts.distributions import PixelTerms, SpatialMixture
+from iodine.models.parts.image_distributions import (
+    MAX_LOG_MASK_GRADIENT,
+    PixelTerms,
+    SpatialMixture,
+)
 
 SIDE, B = 4, 2
 GRADIENT_INPUTS = ("means_gradient", "mask_gradient", "posterior_gradient")
@@ -218,6 +219,10 @@ def terms_of(component, logits):
     return mixture, PixelTerms(component, joint, tf.reduce_logsumexp(joint, axis=1))
 
 
+def leave_one_out_log_likelihood(mixture, terms):
+    return mixture.leave_one_out_log_likelihood(None, terms)  # the terms have seen the image
+
+
 def hard_pixels():
     """One slot fits and the others are at -500, also with hardly any mask; and ordinary ones."""
     component = np.full([1, 4, 1, 12], -500.0)
@@ -258,9 +263,10 @@ def test_mask_posterior_and_gradients_stay_finite_where_one_slot_explains_everyt
     masks = softmax(logits)
     log_prob = scipy.special.logsumexp(component, b=masks, axis=1, keepdims=True)
     expected = -np.exp(np.minimum(component - log_prob, MAX_LOG_MASK_GRADIENT))
-    np.testing.assert_allclose(mask_gradient(mixture, terms), expected, rtol=1e-4, atol=1e-30)
+    found = mixture.mask_gradient(None, terms)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-30)
     by_logits = masks - masks * np.exp(component - log_prob)
-    actual = mask_gradient(mixture, terms, by_logits=True)
+    _, actual = mixture.gradients(tf.zeros([1, 1, 12, 3]), terms)
     np.testing.assert_allclose(actual, by_logits, atol=1e-5)
 
 
@@ -287,7 +293,7 @@ def test_leave_one_out_can_be_differentiated_where_one_slot_explains_everything(
 def test_mask_gradient_is_bounded_where_a_slot_that_fits_has_no_mask():
     component = np.array([0.0, -500.0]).reshape(1, 2, 1, 1)
     mixture, terms = terms_of(component, np.array([-100.0, 0.0]).reshape(1, 2, 1, 1))
-    gradient = mask_gradient(mixture, terms).numpy().ravel()
+    gradient = mixture.mask_gradient(None, terms).numpy().ravel()
     np.testing.assert_allclose(gradient[0], -np.exp(MAX_LOG_MASK_GRADIENT), rtol=1e-5)
     assert np.isfinite(np.square(gradient)).all()
 

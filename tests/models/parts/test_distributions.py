@@ -9,7 +9,8 @@ from numpy_reference import normal_kl, sigma, softmax
 
 from iodine.errors import UserError
 from iodine.models.parts import distributions
-from iodine.models.parts.distributions import SpatialMixture, tfd
+from iodine.models.parts.distributions import tfd
+from iodine.models.parts.image_distributions import SpatialMixture
 
 B, K, H, W, C = 2, 3, 4, 5, 3
 
