@@ -47,15 +47,49 @@ def read_picture(path: str | pathlib.Path, side: int, file: IO[bytes] | None = N
         raise UserError(f"picture {path} does not exist") from None
     except UNREADABLE as error:
         raise UserError(f"{path} cannot be read as a PNG or JPEG picture: {error}") from None
-    square = min(rgb.size)
+    return _fitted(rgb, side)
+
+
+def from_image(image: Image.Image, side: int) -> Picture:
+    """The same of a picture that is in memory."""
+    return _fitted(_as_rgb(ImageOps.exif_transpose(image)), side)
+
+
+def from_pixels(pixels: np.ndarray, side: int) -> tuple[np.ndarray, str | None]:
+    """The same of RGB pixels [H, W, 3], uint8 or float32, which keep their type; and the note."""
+    height, width = pixels.shape[:2]
+    note = _note(width, height, side)
+    if note is None:
+        return pixels, None
+    if pixels.dtype == np.uint8:
+        return _fitted(Image.fromarray(pixels), side).pixels, note
+    resampling = _resampling(min(height, width), side)
+    channels = [
+        np.asarray(centre_square(Image.fromarray(np.ascontiguousarray(c)), side, resampling))
+        for c in np.moveaxis(pixels, -1, 0)
+    ]
+    return np.stack(channels, axis=-1), note
+
+
+def _fitted(rgb: Image.Image, side: int) -> Picture:
+    resampling = _resampling(min(rgb.size), side)
+    pixels = np.asarray(centre_square(rgb, side, resampling))
+    return Picture(pixels, rgb.size, _note(rgb.width, rgb.height, side))
+
+
+def _note(width: int, height: int, side: int) -> str | None:
+    """What makes a square of `side` pixels of a picture; None if it is one."""
+    square = min(width, height)
     steps = []
-    if rgb.size != (square, square):
-        steps.append(f"cropped from {rgb.width}x{rgb.height} to its centre {square}x{square}")
+    if (width, height) != (square, square):
+        steps.append(f"cropped from {width}x{height} to its centre {square}x{square}")
     if square != side:
         steps.append(f"resized to {side}x{side}")
-    resampling = Image.Resampling.BOX if square > side else Image.Resampling.NEAREST
-    pixels = np.asarray(centre_square(rgb, side, resampling))
-    return Picture(pixels, rgb.size, ", ".join(steps) or None)
+    return ", ".join(steps) or None
+
+
+def _resampling(square: int, side: int) -> Image.Resampling:
+    return Image.Resampling.BOX if square > side else Image.Resampling.NEAREST
 
 
 def centre_square(image: Image.Image, side: int, resampling: Image.Resampling) -> Image.Image:

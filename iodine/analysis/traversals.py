@@ -102,6 +102,29 @@ def pick_slot(masks: np.ndarray, seed: int = 0) -> int:
     return int(np.random.default_rng(seed).choice(slots))
 
 
+def any_slot(masks: np.ndarray, seed: int = 0) -> int:
+    """As `pick_slot`; of a hardly trained model, whose slots hold no object, the second largest.
+
+    Args:
+        masks: [K, H, W].
+        seed: decides which.
+    """
+    if object_slots(masks).any():
+        return pick_slot(masks, seed)
+    return int(np.asarray(masks).sum(axis=(1, 2)).argsort()[-2])
+
+
+def kl_of_objects(model: SceneModel, result: Decomposition) -> np.ndarray:
+    """`latent_kl` of the slots that hold objects, [N, Z] in nats; of all slots if none does.
+
+    Raises:
+        UserError: as `latent_kl`.
+    """
+    kl = latent_kl(model, result)
+    of_objects = kl[object_slots(result.masks)]
+    return of_objects if len(of_objects) else kl.reshape(-1, kl.shape[-1])
+
+
 def traverse(
     model: SceneModel,
     latent_mean: np.ndarray,
@@ -129,21 +152,40 @@ def traverse(
     _check("latent", latents, mean.shape[1])
     if not values.size:
         raise UserError("no values to traverse; give at least one")
-    center, scale = model.prior.mean().numpy(), model.prior.stddev().numpy()
-    fixed = _decode(model, tf.constant(mean))
+    fixed = decode_slots(model, tf.constant(mean))
     parts = []
     for latent in latents:  # one at a time, for a decoding of large images takes much memory
-        changed = np.repeat(mean[[slot]], len(values), axis=0)  # [V, Z]
-        changed[:, latent] = center + scale * values
-        decoded = _decode_changed(model, fixed, tf.constant(slot, tf.int32), tf.constant(changed))
+        changed = tf.constant(with_latent_at(model, mean[slot], latent, values))
+        decoded = _decode_changed(model, fixed, tf.constant(slot, tf.int32), changed)
         parts.append([x.numpy() for x in decoded])
     reconstructions, components, masks = (np.stack(x) for x in zip(*parts, strict=True))
-    found = (mean[slot, latents] - center) / scale
+    found = in_prior_deviations(model, mean[slot, latents])
     return Traversal(slot, latents, values, found, reconstructions, components, masks)
 
 
+def with_latent_at(
+    model: SceneModel, latents: np.ndarray, latent: int, values: np.ndarray
+) -> np.ndarray:
+    """A slot's latents [Z], V times with one of them changed: [V, Z].
+
+    Args:
+        model: a model with a prior.
+        latents: of the slot.
+        latent: which one changes.
+        values: [V], in the prior's standard deviations from its mean.
+    """
+    changed = np.repeat(latents[np.newaxis], len(values), axis=0)
+    changed[:, latent] = model.prior.mean().numpy() + model.prior.stddev().numpy() * values
+    return changed
+
+
+def in_prior_deviations(model: SceneModel, latents: np.ndarray) -> np.ndarray:
+    """Values of latents in the prior's standard deviations from its mean."""
+    return (latents - model.prior.mean().numpy()) / model.prior.stddev().numpy()
+
+
 @tf.function(autograph=False)
-def _decode(model: SceneModel, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def decode_slots(model: SceneModel, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Slots [N, Z] to their means [N, H, W, 3] and mask logits [N, H, W]."""
     means, logits = model.decode(z[tf.newaxis])
     return means[0], logits[0]
@@ -159,7 +201,7 @@ def _decode_changed(
         Reconstruction [V, H, W, 3], the slot's masked component [V, H, W, 3], masks [V, K, H, W].
     """
     fixed_means, fixed_logits = fixed  # [K, H, W, 3], [K, H, W]
-    means, logits = _decode(model, z)
+    means, logits = decode_slots(model, z)
     is_slot = tf.range(tf.shape(fixed_logits)[0]) == slot
     is_slot = is_slot[:, tf.newaxis, tf.newaxis]
     components = tf.where(is_slot[..., tf.newaxis], means[:, tf.newaxis], fixed_means)

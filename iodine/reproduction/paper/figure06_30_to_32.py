@@ -9,7 +9,6 @@ import numpy as np
 from iodine.analysis import traversals
 from iodine.analysis.traversal_effects import MovedPixels, effects, moved_pixels
 from iodine.analysis.traversals import Traversal
-from iodine.errors import UserError
 from iodine.evaluation.inference import Decomposition
 from iodine.figures import decompositions as plots
 from iodine.figures import traversal_page
@@ -69,9 +68,7 @@ def _infer(context: Context, label: str) -> _Inferred:
     run = context.runs[label]
     scenes = context.scenes(run.config.data.dataset, _RANKING_SCENES)
     result = shown_scenes.decompose(run, scenes["image"], context.seed)[-1]
-    kl = traversals.latent_kl(run.model, result)
-    of_objects = kl[traversals.object_slots(result.masks)]
-    kl_of_objects = of_objects if len(of_objects) else kl.reshape(-1, kl.shape[-1])
+    kl_of_objects = traversals.kl_of_objects(run.model, result)
     return _Inferred(
         run.model,
         scenes["image"],
@@ -83,11 +80,7 @@ def _infer(context: Context, label: str) -> _Inferred:
 
 
 def _traverse(inferred: _Inferred, scene: int, seed: int) -> Traversal:
-    masks = inferred.result.masks[scene]
-    try:
-        slot = traversals.pick_slot(masks, seed)
-    except UserError:  # hardly trained: one slot holds all of the image
-        slot = int(masks.sum(axis=(1, 2)).argsort()[-2])
+    slot = traversals.any_slot(inferred.result.masks[scene], seed)
     latents = inferred.ranking[:_ROWS]
     return traversals.traverse(
         inferred.model, inferred.result.latent_mean[scene], slot, latents.tolist()

@@ -1,0 +1,1 @@
+"""What `iodine.load` gives: a trained model with NumPy in and out."""
