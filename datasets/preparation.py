@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from iodine.datasets import catalogue, quiet
 from iodine.datasets.scene_builder import SceneBuilder
+from iodine.datasets.shards import SPLITS
 from iodine.errors import UserError
 
 
@@ -30,8 +31,8 @@ def prepare(
     Args:
       name: such as "tetrominoes/generated".
       data_dir: made if it does not exist.
-      settings: out of `num_train`, `num_validation`, `num_test`, `seed`, `image_size` those that
-        the data set has; the rest keeps its default.
+      settings: out of `num_train`, `num_validation`, `num_test`, `num_frames`, `seed`,
+        `image_size` those that the data set has; the rest keeps its default.
       source: the released file, or the folder of pictures; None downloads what can be downloaded.
       num_workers: processes to use at most; all cores by default. The data do not depend on it.
       download_config: TFDS's; has Beam do the work if it names a runner or options.
@@ -79,7 +80,9 @@ def prepare(
 def _check(name, config, settings, source):
     if unknown := sorted(set(settings) - set(config.settings())):
         raise UserError(f"{name} takes no {unknown[0]}; it has {', '.join(config.settings())}")
-    sizes = [key for key in settings if key.startswith("num_")]
+    if settings.get("num_frames", 2) < 2:
+        raise UserError(f"num_frames is {settings['num_frames']}; a clip needs at least two frames")
+    sizes = [key for key in (f"num_{split}" for split in SPLITS) if key in settings]
     least = {key: min(1, config.settings()[key]) for key in sizes}
     if empty := [key for key, value in least.items() if settings[key] < value]:
         raise UserError(f"{empty[0]} is {settings[empty[0]]}; every split needs at least one scene")

@@ -7,11 +7,13 @@ test scenes" means the same everywhere. `making.py` writes the files.
 
 import dataclasses
 import io
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 from PIL import Image
 from tensorflow_datasets.core import dataset_builder
 
@@ -26,9 +28,9 @@ Scene = dict[str, Any]  # `image`, `label_map`, `visibility`, `factors`; see `Sc
 class SceneConfig(tfds.core.BuilderConfig):
     """A variant of a data set.
 
-    `num_train`, `num_validation`, `num_test` and `seed` are the defaults of what a builder's
-    `settings` may override. `seed` is None for data that are not generated; `source_url` is None
-    for data that are not downloaded.
+    `num_train`, `num_validation`, `num_test`, `num_frames` and `seed` are the defaults of what a
+    builder's `settings` may override. `seed` is None for data that are not generated; `source_url`
+    is None for data that are not downloaded.
     """
 
     image_size: tuple[int, int] = (0, 0)  # height, width
@@ -49,6 +51,8 @@ class SceneConfig(tfds.core.BuilderConfig):
     def settings(self) -> dict[str, int]:
         """The values that decide which scenes are made, by name."""
         settings = {f"num_{split}": getattr(self, f"num_{split}") for split in SPLITS}
+        if self.num_frames is not None:
+            settings["num_frames"] = self.num_frames
         return settings if self.seed is None else {**settings, "seed": self.seed}
 
 
@@ -59,7 +63,8 @@ class SceneBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     convert, `released_schema` and `scene_from_record`. Data of another kind override `scenes`.
 
     Args:
-      settings: values that replace those of the configuration's `settings()`.
+      settings: values that replace those of the configuration's `settings()`. None opens what the
+        folder holds: clips have as many frames as were made.
       source: a file to convert instead of downloading one; for released data only.
       **kwargs: those of `tfds.core.DatasetBuilder`: `config`, `data_dir`, `version`.
 
@@ -78,10 +83,11 @@ class SceneBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
         source: str | None = None,
         **kwargs: Any,
     ):
+        self._opens_stored = settings is None
         self._overrides = dict(settings or {})
         self.source = source
         super().__init__(**kwargs)
-        self._original_state.update(settings=self._overrides, source=source)  # for pickling
+        self._original_state.update(settings=settings, source=source)  # for pickling
 
     @property
     def settings(self) -> dict[str, int]:
@@ -91,7 +97,12 @@ class SceneBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
     @property
     def stored_settings(self) -> dict[str, int]:
         """The settings that the data in the folder were made with; only once they are made."""
-        return dict(self.info.metadata["settings"])
+        stored = dict(self.info.metadata["settings"])
+        if self.builder_config.num_frames is not None:  # not stored while it could not be chosen
+            stored.setdefault(
+                "num_frames", self.builder_configs[self.builder_config.name].num_frames
+            )
+        return stored
 
     @property
     def full_name(self) -> str:
@@ -154,6 +165,20 @@ class SceneBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
             else:
                 stored[name] = [png_bytes(frame) for frame in scene[name]]
         return stored
+
+    def _create_builder_config(self, builder_config, version):
+        config = super()._create_builder_config(builder_config, version)
+        if config.num_frames is None:
+            return config
+        chosen = self._stored_settings(config) if self._opens_stored else self._overrides
+        return dataclasses.replace(config, num_frames=chosen.get("num_frames", config.num_frames))
+
+    def _stored_settings(self, config: SceneConfig) -> dict[str, Any]:
+        """Those of the data in the folder; none if there are no data."""
+        root = epath.Path(self._original_state["data_dir"] or tfds.core.constants.DATA_DIR)
+        version = str(config.version or self.VERSION)
+        path = root.expanduser() / self.name / config.name / version / "metadata.json"
+        return dict(json.loads(path.read_text()).get("settings", {})) if path.exists() else {}
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config

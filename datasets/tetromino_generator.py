@@ -110,7 +110,7 @@ def draw_pieces(
     for entity, (shape_id, (row, column), color) in enumerate(
         zip(shape_ids, corners, colors, strict=True), start=1
     ):
-        levels = _piece_levels(int(shape_id), block_size)
+        levels = piece_levels(int(shape_id), block_size)
         window = slice(row, row + levels.shape[0]), slice(column, column + levels.shape[1])
         mask = levels > 0
         label_map[window][mask] = entity
@@ -119,7 +119,7 @@ def draw_pieces(
 
 
 @functools.cache
-def _piece_levels(shape_id: int, block_size: int) -> np.ndarray:
+def piece_levels(shape_id: int, block_size: int) -> np.ndarray:
     """The piece in white within its bounding box, uint8 `[h, w]`, 0 where there is none of it."""
     levels = np.kron(shape_mask(shape_id, 1), block_levels(block_size))
     levels.setflags(write=False)  # the cache hands out the array itself

@@ -51,6 +51,9 @@ _SEED = flags.DEFINE_integer(
     "seed", None, "For generated data: the same seed gives the same scenes. Default: 0.",
     lower_bound=0, upper_bound=2**63 - 1, **_SHARED,
 )  # fmt: skip
+_NUM_FRAMES = flags.DEFINE_integer(
+    "num_frames", None, "For clips: frames of each. Default: see --list.", lower_bound=2, **_SHARED
+)
 _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", None, "For image_folder and imagenet: side of the images in pixels. Default: see "
     "--list.", lower_bound=1, **_SHARED,
@@ -102,6 +105,7 @@ def main() -> None:
         "num_train": _NUM_TRAIN.value,
         "num_validation": _NUM_VALIDATION.value,
         "num_test": _NUM_TEST.value,
+        "num_frames": _NUM_FRAMES.value,
         "seed": _SEED.value,
         "image_size": _IMAGE_SIZE.value,
     }
