@@ -9,7 +9,8 @@ from absl import flags
 
 from iodine.datasets import pipelines
 from iodine.errors import UserError
-from iodine.evaluation import evaluator as evaluation
+from iodine.evaluation import summary as summary_lib
+from iodine.evaluation.evaluator import Evaluator
 from iodine.launch import app
 from iodine.progress import track
 from iodine.training import checkpoints
@@ -54,7 +55,7 @@ def main() -> None:
     path = pathlib.Path(_OUTPUT.value or _default_output(_RUN.value)) / "evaluation.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     name = _DATASET.value or config.data.dataset
-    evaluator = evaluation.Evaluator(model, _NUM_SLOTS.value, _NUM_ITERATIONS.value, _SEED.value)
+    evaluator = Evaluator(model, _NUM_SLOTS.value, _NUM_ITERATIONS.value, _SEED.value)
     with pipelines.readable(_DATA_DIR.value, name):
         batches = pipelines.evaluation_batches(
             _DATA_DIR.value, name, _SPLIT.value, _BATCH_SIZE.value, _NUM_IMAGES.value
@@ -63,12 +64,12 @@ def main() -> None:
         tracked = track(batches.as_numpy_iterator(), num_batches, "evaluation", "batches")
         with contextlib.closing(tracked):
             values = evaluator(tracked)
-    if reason := evaluation.divergence(values):
+    if reason := summary_lib.divergence(values):
         raise UserError(f"{reason}; train longer, or give a smaller --num_iterations")
-    summary = evaluation.summarize(values)
+    summary = summary_lib.summarize(values)
     runs.write_json(path, summary)
     np.savez_compressed(path.with_name("evaluation.npz"), **values)
-    print(evaluation.table(summary))
+    print(summary_lib.table(summary))
     print(f"written to {path}; every image and iteration in evaluation.npz beside it")
 
 

@@ -1,4 +1,4 @@
-"""Figures over a data set, with their spread: Table 1 and the curves of Figure 8."""
+"""Figures of every image of a data set: what Table 1 and the curves of Figure 8 are means of."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from iodine.evaluation import ari, inference
-from iodine.evaluation.bootstrap import confidence_interval
 from iodine.evaluation.overlap import segment_overlap
 from iodine.models.interface import SceneModel, Step
 
@@ -48,12 +47,12 @@ class Evaluator:
                 `mask` [B, L, H, W].
 
         Returns:
-            By the names in `METRICS`, float64 [S, N]: each step of inference (of IODINE the
+            By the names in `summary.METRICS`, float64 [S, N]: each step of inference (of IODINE the
             decodings t = 0 to T) and image. `kl` and the likelihood terms are in nats an image,
             the KL at its full weight. Without masks the figures of the segmentation are left out,
             without a posterior the KL. An image without foreground has NaN for `fg_ari` and the
-            overlaps: see `mean_over_images`. Besides, `selection` [1, N], what the best model goes
-            by.
+            overlaps: see `summary.mean_over_images`. Besides, `selection` [1, N], what the best
+            model goes by.
         """
         parts: dict[str, list[np.ndarray]] = {}
         num_seen = 0
@@ -112,94 +111,3 @@ def _segmentation_metrics(masks: np.ndarray, labels: tf.Tensor, num_slots: int):
         "ari": ari.adjusted_rand_index(masks, labels, num_slots),
         **segment_overlap(masks, labels, num_slots)._asdict(),
     }
-
-
-def mean_over_images(name: str, array: np.ndarray) -> np.ndarray:
-    """Means [S] of a metric [S, N] over the images that it is defined for; NaN if for none.
-
-    An image without foreground has no foreground ARI and no overlap, whatever the model makes of
-    it. (Other metrics are not finite where a model diverges, and so is their mean.)
-
-    Args:
-        name: of the metric.
-        array: as `Evaluator` returns it.
-    """
-    array = _counted(name, array)
-    return array.mean(axis=1) if array.size else np.full(len(array), np.nan)
-
-
-def left_out(values: dict[str, np.ndarray]) -> dict[str, int]:
-    """The number of images that a metric is not defined for, of the metrics that have such."""
-    numbers = {
-        name: array.shape[1] - _counted(name, array).shape[1] for name, array in values.items()
-    }
-    return {name: number for name, number in numbers.items() if number}
-
-
-def _counted(name: str, array: np.ndarray) -> np.ndarray:
-    """The columns [S, M] of a metric [S, N] whose images it is defined for."""
-    return array[:, ~np.isnan(array).all(axis=0)] if name in _OF_SEGMENTATION else array
-
-
-def summarize(values: dict[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """Mean and spread over images of what `Evaluator` returns, as JSON types.
-
-    Returns:
-        By metric: `mean` and `std` (population, over images) after the last step, `ci95`, the
-        bounds of the mean's 95 % bootstrap interval over images, `num_images` that count,
-        `num_left_out`, those that the metric is not defined for, and `per_iteration`, the mean
-        after each step. Metrics that are defined for no image are left out.
-    """
-    summary = {}
-    for name in METRICS:
-        array = values.get(name, np.empty([1, 0]))
-        counted = _counted(name, array)
-        if counted.size:
-            summary[name] = {
-                "mean": float(counted[-1].mean()),
-                "std": float(counted[-1].std()),
-                "ci95": confidence_interval(counted[-1]),
-                "num_images": int(counted.shape[1]),
-                "num_left_out": int(array.shape[1] - counted.shape[1]),
-                "per_iteration": [float(x) for x in counted.mean(axis=1)],
-            }
-    return summary
-
-
-def divergence(values: dict[str, np.ndarray]) -> str | None:
-    """Says for how many images the ELBO stops being finite, and when; None if it never does."""
-    is_bad = ~np.isfinite(values["neg_elbo"])
-    if not is_bad.any():
-        return None
-    first = int(np.argmax(is_bad.any(axis=1)))
-    return (
-        f"the ELBO of {int(is_bad.any(axis=0).sum())} of {is_bad.shape[1]} images is not finite, "
-        f"from iteration {first} of {is_bad.shape[0] - 1} on"
-    )
-
-
-def table(summary: dict[str, dict[str, Any]]) -> str:
-    """The summary as a small table for the terminal."""
-    lines = [f"{'metric':<20}{'mean':>12}{'std':>12}{'95 % interval':>24}   by iteration"]
-    for name, entry in summary.items():
-        curve = " ".join(f"{x:.4g}" for x in entry["per_iteration"])
-        interval = "{:.4f} to {:.4f}".format(*entry["ci95"])
-        lines.append(
-            f"{name:<20}{entry['mean']:>12.4f}{entry['std']:>12.4f}{interval:>24}   {curve}"
-        )
-    lines.append(without_foreground({n: entry["num_left_out"] for n, entry in summary.items()}))
-    return "\n".join(filter(None, lines))
-
-
-def without_foreground(numbers: dict[str, int]) -> str:
-    """Says which metrics leave out how many images, as of `left_out`; "" if none does."""
-    names = {
-        number: [name for name in numbers if numbers[name] == number]
-        for number in sorted(set(numbers.values()))
-        if number
-    }
-    return "; ".join(
-        f"{number} {'image' if number == 1 else 'images'} without foreground left out of "
-        f"{', '.join(of)}"
-        for number, of in names.items()
-    )

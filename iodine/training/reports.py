@@ -6,12 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from iodine.evaluation.evaluator import (
-    Evaluator,
-    left_out,
-    mean_over_images,
-    without_foreground,
-)
+from iodine.evaluation.evaluator import Evaluator
+from iodine.evaluation.summary import left_out, mean_over_images, without_foreground
 from iodine.progress import Progress
 from iodine.training.checkpoints import TrainingCheckpoints
 from iodine.training.stopwatch import Stopwatch

@@ -1,4 +1,4 @@
-"""Figures over images: their mean and spread, and which images count."""
+"""Figures of every image, against the model run on it alone."""
 
 import numpy as np
 import pytest
@@ -7,74 +7,8 @@ import tensorflow as tf
 from linear_slots import LinearSlots, LinearSlotsConfig
 
 from iodine.evaluation import evaluator as evaluation
+from iodine.evaluation.summary import METRICS
 from iodine.models.parts.noise import draw_noise
-
-
-def test_confidence_interval_of_a_mean_has_the_normal_width():
-    values = np.random.default_rng(0).normal(3.0, 2.0, size=400)
-    entry = evaluation.summarize({"mse": values[np.newaxis]})["mse"]
-    low, high = entry["ci95"]
-    half = 1.96 * values.std() / np.sqrt(400)
-    assert low == pytest.approx(values.mean() - half, abs=0.1 * half)
-    assert high == pytest.approx(values.mean() + half, abs=0.1 * half)
-
-
-def test_one_image_has_no_spread():
-    entry = evaluation.summarize({"mse": np.array([[5.0], [4.0]])})["mse"]
-    assert entry["ci95"] == [4.0, 4.0]
-    assert entry["per_iteration"] == [5.0, 4.0]
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ([[1.0, 2.0], [1.0, 2.0]], None),
-        ([[1.0, 2.0], [np.nan, 2.0]], "1 of 2 images is not finite, from iteration 1 of 1 on"),
-        ([[np.inf, 2.0], [1.0, np.nan]], "2 of 2 images is not finite, from iteration 0 of 1 on"),
-    ],
-)
-def test_divergence(values, message):
-    actual = evaluation.divergence({"neg_elbo": np.array(values)})
-    assert actual is None if message is None else message in actual
-
-
-SOME = np.array([[0.5, np.nan, 0.7], [1.0, np.nan, np.nan]])  # [S, N]
-NONE = np.full([2, 3], np.nan)
-
-
-def test_images_without_foreground_count_for_the_segmentation_only():
-    """Where a model diverges its figures are no numbers either, and so is their mean."""
-    for name in ("fg_ari", "ari", "miou", "mbo", "covering"):
-        actual = evaluation.mean_over_images(name, SOME)
-        np.testing.assert_allclose(actual, [0.6, np.nan])
-        np.testing.assert_array_equal(evaluation.mean_over_images(name, NONE), [np.nan] * 2)
-    for name in ("mse", "neg_elbo", "selection"):
-        assert np.isnan(evaluation.mean_over_images(name, SOME)).all()
-
-
-def test_images_that_are_left_out_are_counted():
-    values = {"fg_ari": SOME, "miou": SOME, "ari": NONE, "mbo": np.ones([2, 3]), "mse": SOME}
-    numbers = evaluation.left_out(values)
-    assert numbers == {"fg_ari": 1, "miou": 1, "ari": 3}
-    assert evaluation.without_foreground(numbers) == (
-        "1 image without foreground left out of fg_ari, miou; "
-        "3 images without foreground left out of ari"
-    )
-    assert evaluation.without_foreground({"ari": 0}) == evaluation.without_foreground({}) == ""
-
-
-def test_summary_of_a_metric_that_leaves_images_out():
-    values = {"fg_ari": np.array([[0.5, np.nan, 0.7], [1.0, np.nan, 0.5]]), "ari": NONE}
-    summary = evaluation.summarize(values)
-    assert list(summary) == ["fg_ari"]
-    entry = summary["fg_ari"]
-    assert entry["mean"] == pytest.approx(0.75)
-    assert entry["std"] == pytest.approx(0.25)
-    assert entry["per_iteration"] == pytest.approx([0.6, 0.75])
-    assert (entry["num_images"], entry["num_left_out"]) == (2, 1)
-    printed = evaluation.table(summary).splitlines()
-    assert printed[-1] == "1 image without foreground left out of fg_ari"
-    assert len(printed) == 3
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +45,7 @@ def test_figures_are_those_of_the_steps(model):
                 assert values[name][t, i] == pytest.approx(value, rel=1e-4), name
         assert values["selection"].shape == (1, 3)
         assert values["selection"][0, i] == pytest.approx(0.25 * kl - likelihood, rel=1e-4)
-    assert set(values) == {*evaluation.METRICS, "selection"}
+    assert set(values) == {*METRICS, "selection"}
 
 
 def test_without_masks_there_are_no_figures_of_the_segmentation(model):
@@ -123,7 +57,7 @@ def test_of_a_model_without_posterior_there_is_no_kl():
     linear = LinearSlots(LinearSlotsConfig(), (8, 8, 3), 1)
     batch = batch_of(2)
     values = evaluation.Evaluator(linear)([batch])
-    assert set(values) == {*evaluation.METRICS, "selection"} - {"kl"}
+    assert set(values) == {*METRICS, "selection"} - {"kl"}
     np.testing.assert_array_equal(values["neg_elbo"], values["neg_log_likelihood"])
     assert values["fg_ari"].shape == (1, 2)
 

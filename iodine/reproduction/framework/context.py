@@ -9,7 +9,8 @@ import numpy as np
 from iodine.config import Config
 from iodine.datasets import pipelines
 from iodine.errors import UserError
-from iodine.evaluation.evaluator import Evaluator, divergence
+from iodine.evaluation.evaluator import Evaluator
+from iodine.evaluation.summary import divergence
 from iodine.models.interface import SceneModel
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.training import checkpoints
@@ -79,7 +80,7 @@ class Context:
         num_iterations: int | None = None,
         may_diverge: bool = False,
     ) -> dict[str, np.ndarray]:
-        """Every metric of `evaluator.METRICS`, [S, N], over the budget's number of test scenes.
+        """Every metric of `summary.METRICS`, [S, N], over the budget's number of test scenes.
 
         S counts the steps of inference: of IODINE the decodings t = 0, before any refinement, to T.
 

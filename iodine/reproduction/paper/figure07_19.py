@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from iodine.evaluation.evaluator import mean_over_images
 from iodine.evaluation.matching import found_objects
+from iodine.evaluation.summary import mean_over_images
 from iodine.figures.grids import Block, blocks_figure
 from iodine.reproduction.framework import shown_scenes, spread, tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from iodine.evaluation.evaluator import left_out, mean_over_images
+from iodine.evaluation.summary import left_out, mean_over_images
 from iodine.figures.grids import Block, blocks_figure
 from iodine.reproduction.framework import shown_scenes, spread, tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings
