@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from iodine.models.interface import SceneModel, Step
+from iodine.models.interface import SceneModel, Step, num_frames_in
 from iodine.models.parts.noise import draw_noise_by_example, draw_same_noise
 
 
@@ -47,7 +47,7 @@ def infer(
     num_iterations: int | None = None,
 ) -> list[Step]:
     """Runs the model with the same noise for every image; see `decompose_iterations`."""
-    specs = model.noise(*model.call_sizes(num_slots, num_iterations))
+    specs = model.noise(*model.call_sizes(num_slots, num_iterations, num_frames_in(images)))
     noise = draw_same_noise(seed, specs, tf.shape(images)[0])
     return model.infer(images, noise, num_slots, num_iterations)
 
@@ -70,7 +70,7 @@ def infer_by_example(
         num_slots: K; the model's by default.
         num_iterations: rounds of inference; the model's by default.
     """
-    specs = model.noise(*model.call_sizes(num_slots, num_iterations))
+    specs = model.noise(*model.call_sizes(num_slots, num_iterations, num_frames_in(images)))
     noise = draw_noise_by_example(seed, specs, examples)
     return model.infer(images, noise, num_slots, num_iterations)
 

@@ -1,6 +1,7 @@
 """What all models have in common: the one interface that the rest of the package knows.
 
-Shape letters: B batch, K slots, S steps of inference, H W C image, Z latent size, N draws of noise.
+Shape letters: B batch, K slots, S steps of inference, F frames of a clip, H W C image, Z latent
+size, N draws of noise.
 """
 
 import abc
@@ -26,6 +27,14 @@ class Spec(NamedTuple):
     num_iterations: int  # rounds of inference by default
     free_slots: bool  # whether K may be another at a call
     free_iterations: bool  # whether the number of rounds may
+    # F of the clips that the default number of rounds reads; None for a model of single images. A
+    # clip's number of frames and the number of rounds follow from each other.
+    num_frames: int | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of what `SceneModel.infer` takes for each example: [H, W, C], or [F, H, W, C]."""
+        return self.image_shape if self.num_frames is None else (self.num_frames, *self.image_shape)
 
 
 class NoiseSpec(NamedTuple):
@@ -55,6 +64,10 @@ class Step(NamedTuple):
     # [B, K, H, W], the mask logits that `decode` gives for the sample, where `masks` are not their
     # softmax but inferred in another way.
     decoded_mask_logits: tf.Tensor | None = None
+    # [B, H, W, C], the frame of the clip that the step is scored on; None for single images.
+    target: tf.Tensor | None = None
+    # [B], nats, of the frame that was seen last, where a model of clips is scored on that too.
+    seen_log_likelihood: tf.Tensor | None = None
 
 
 class Losses(NamedTuple):
@@ -93,10 +106,11 @@ class SceneModel(snt.Module, abc.ABC):
         """Decomposes images.
 
         Args:
-            images: float32 [B, H, W, C] in [0, 1].
+            images: float32 [B, H, W, C] in [0, 1]; clips [B, F, H, W, C] for a model of clips.
             noise: by the names of `noise`, float32 [N, B, *shape].
             num_slots: K; the specification's by default.
-            num_iterations: rounds of inference; the specification's by default.
+            num_iterations: rounds of inference; the specification's by default. Of a clip, those
+                that read it to its end.
             scheduled: by the names of `schedules`, values other than those at the end of training.
             training: whether `losses` will be differentiated.
 
@@ -106,6 +120,31 @@ class SceneModel(snt.Module, abc.ABC):
         Raises:
             UserError: for images of another shape or type, or numbers that the model does not take.
         """
+
+    def start(
+        self, images: tf.Tensor, noise: Mapping[str, tf.Tensor], num_slots: int | None = None
+    ) -> tuple[Step, Any]:
+        """Begins clips that come frame by frame; only for models of clips.
+
+        Args:
+            images: the first frames, float32 [B, H, W, C] in [0, 1].
+            noise: as for `infer`, as many draws as rounds read the first frame.
+            num_slots: K; the specification's by default.
+
+        Returns:
+            The last step that is scored on these frames, and the state for `advance`: nested
+            tuples of tensors. Going on gives the same steps as `infer` of the whole clips.
+        """
+        raise UserError(f"{type(self).__name__} takes single images, not clips")
+
+    def advance(
+        self, images: tf.Tensor, noise: Mapping[str, tf.Tensor], state: Any
+    ) -> tuple[Step, Any]:
+        """The step that is scored on the next frames [B, H, W, C], and the state after them.
+
+        `noise` is one draw, float32 [B, *shape] by name.
+        """
+        raise UserError(f"{type(self).__name__} takes single images, not clips")
 
     @abc.abstractmethod
     def losses(
@@ -126,13 +165,31 @@ class SceneModel(snt.Module, abc.ABC):
         del config
         return {}
 
-    def call_sizes(self, num_slots: int | None, num_iterations: int | None) -> tuple[int, int]:
+    def frame_of(self, step: int) -> int:
+        """The number of the frame that a step of inference is scored on; 0 for single images."""
+        del step
+        return 0
+
+    def iterations_for(self, num_frames: int) -> int:
+        """The number of rounds that read a clip of so many frames to its end."""
+        raise UserError(f"{type(self).__name__} takes single images, not clips of {num_frames}")
+
+    def call_sizes(
+        self, num_slots: int | None, num_iterations: int | None, num_frames: int | None = None
+    ) -> tuple[int, int]:
         """K and the number of rounds of a call.
+
+        Args:
+            num_slots: K, or None for the specification's.
+            num_iterations: or None for the specification's, or those that a clip takes.
+            num_frames: F, of a clip.
 
         Raises:
             UserError: for numbers that the model does not take.
         """
         spec = self.spec
+        if num_iterations is None and num_frames is not None:
+            num_iterations = self.iterations_for(num_frames)
         slots = spec.num_slots if num_slots is None else num_slots
         iterations = spec.num_iterations if num_iterations is None else num_iterations
         for name, value, usual, is_free in (
@@ -146,12 +203,15 @@ class SceneModel(snt.Module, abc.ABC):
         return slots, iterations
 
     def check_images(self, images: tf.Tensor) -> None:
-        """Raises UserError unless images are float32 [B, *spec.image_shape]."""
-        expected = self.spec.image_shape
-        if tuple(images.shape[1:]) != expected:
+        """Raises UserError unless images are float32 [B, H, W, C], or clips [B, F, H, W, C]."""
+        expected, letters = self.spec.image_shape, "B, H, W, C"
+        is_clip = self.spec.num_frames is not None
+        if is_clip:
+            expected, letters = ("F", *expected), "B, F, H, W, C"
+        if images.shape.rank != 4 + is_clip or images.shape[1 + is_clip :] != self.spec.image_shape:
             raise UserError(
-                f"images have the shape {tuple(images.shape)}, expected [B, H, W, C] = "
-                f"[B, {', '.join(map(str, expected))}]; crop and resize them"
+                f"{'clips' if is_clip else 'images'} have the shape {tuple(images.shape)}, "
+                f"expected [{letters}] = [B, {', '.join(map(str, expected))}]; crop and resize them"
             )
         if images.dtype != tf.float32:
             raise UserError(f"images are {images.dtype.name}, expected float32 in [0, 1]")
@@ -170,6 +230,11 @@ def annealed(start: float, end: float, anneal_steps: int) -> Schedule:
         return start * (end / start) ** progress
 
     return value
+
+
+def num_frames_in(images: tf.Tensor) -> int | None:
+    """F of clips [B, F, H, W, C]; None for images [B, H, W, C]."""
+    return images.shape[1] if images.shape.rank == 5 else None
 
 
 def mixed(components: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:

@@ -110,7 +110,7 @@ def build(config: Config) -> SceneModel:
         name: tf.zeros([spec.num_draws, 1, *spec.shape])
         for name, spec in model.noise(slots, iterations).items()
     }
-    model.infer(tf.zeros([1, *model.spec.image_shape]), noise, slots, iterations)
+    model.infer(tf.zeros([1, *model.spec.input_shape]), noise, slots, iterations)
     return model
 
 

@@ -185,7 +185,8 @@ class Trainer:
         gradients = tape.gradient(
             total, self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        mse = tf.reduce_mean(tf.math.squared_difference(steps[-1].reconstruction, images))
+        target = images if steps[-1].target is None else steps[-1].target
+        mse = tf.reduce_mean(tf.math.squared_difference(steps[-1].reconstruction, target))
         return losses.total, losses.terms, mse, factor_loss, gradients
 
     def _factor_loss(self, batch, last: Step) -> tf.Tensor:

@@ -189,9 +189,7 @@ class Iodine(SceneModel):
         weights = objective.iteration_weights(
             len(steps) - 1, self.config.objective.backpropagated_refinements
         )
-        return objective.losses(
-            steps, weights, kl_weight, self.config.sequence.seen_frame_weight
-        )
+        return objective.losses(steps, weights, kl_weight, self.config.sequence.seen_frame_weight)
 
     @classmethod
     def schedules(cls, config):

@@ -22,7 +22,10 @@ def iteration_weights(num_iterations: int, backpropagated: int = 0) -> list[floa
 
 
 def losses(
-    steps: Sequence[Step], weights: Sequence[float], kl_weight: tf.Tensor | float = 1.0
+    steps: Sequence[Step],
+    weights: Sequence[float],
+    kl_weight: tf.Tensor | float = 1.0,
+    seen_weight: float = 0.0,
 ) -> Losses:
     """Eq. 4: the weighted sum over decodings of L = KL(q(z|x) || p(z)) - log p(x|z).
 
@@ -30,6 +33,7 @@ def losses(
         steps: the decodings t = 0 .. T.
         weights: of each of them.
         kl_weight: of the KL, summed over slots and latents.
+        seen_weight: of -log p of the frame that was seen last, in steps that know it.
 
     Returns:
         The sum; the terms `neg_elbo` (with the KL at that weight), `neg_log_likelihood` and `kl`,
@@ -40,6 +44,9 @@ def losses(
     neg_elbo = [n + kl_weight * k for n, k in zip(neg_log_likelihood, kl, strict=True)]
     # What weighs nothing is left out rather than multiplied by 0: it would be differentiated.
     weighted = [w * x for w, x in zip(weights, neg_elbo, strict=True) if w]
+    for weight, step in zip(weights, steps, strict=True):
+        if weight and seen_weight and step.seen_log_likelihood is not None:
+            weighted.append(weight * seen_weight * tf.reduce_mean(-step.seen_log_likelihood))
     terms = {"neg_elbo": neg_elbo, "neg_log_likelihood": neg_log_likelihood, "kl": kl}
     last = steps[-1]
     return Losses(
