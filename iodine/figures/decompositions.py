@@ -72,8 +72,8 @@ def iterations_figure(image: np.ndarray, results: Sequence[Decomposition]) -> Fi
 
 
 def save(figure: Figure, path: str) -> None:
-    """Writes a figure as PNG at print resolution."""
-    figure.savefig(path, dpi=150)
+    """Writes a figure as PNG at print resolution, or at its own if that is higher."""
+    figure.savefig(path, dpi=max(150, figure.dpi))
 
 
 def as_array(figure: Figure) -> np.ndarray:

@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 WIDTH, HEIGHT = 7.0, 9.0  # inches, the most that fits on a page
 _LARGEST_SIDE = 0.85  # of a picture
 _GAP = 0.06
-_LABELS = 0.42  # left of the rows
+_LABELS = 0.42  # left of the rows, at least
+_CHARACTER = 0.06  # of a label
 _HEADING, _TITLES, _AFTER = 0.2, 0.2, 0.12
 _NOT_RUN = 0.5  # height of the place of what could not be had
 _NARROWEST = 4.0
@@ -31,6 +32,7 @@ class Block:
     titles: Sequence[str] = ()  # above the columns
     rows: Sequence[Sequence[np.ndarray | None]] = ()
     borders: Sequence[np.ndarray | None] = ()  # each column's RGB; None or too few: no border
+    row_borders: Sequence[np.ndarray | None] = ()  # the same of rows; they go before the columns'
     labels: Sequence[str] = ()  # left of the rows
     not_run: str = ""  # why there are no rows
 
@@ -44,7 +46,7 @@ def blocks_figure(blocks: Sequence[Block], foot: float = 0.0) -> Figure:
     """
     columns = max(len(block.titles) for block in blocks)
     num_rows = sum(len(block.rows) for block in blocks)
-    left = _LABELS if any(block.labels for block in blocks) else 0.0
+    left = _space_for_labels([label for block in blocks for label in block.labels])
     fixed = foot + sum(_height(block, 0.0) for block in blocks)
     side = min(
         _LARGEST_SIDE,
@@ -62,6 +64,12 @@ def blocks_figure(blocks: Sequence[Block], foot: float = 0.0) -> Figure:
     axis.set(xlim=(0, width), ylim=(height, 0))
     axis.set_axis_off()
     return figure
+
+
+def _space_for_labels(labels: Sequence[str]) -> float:
+    """Inches left of the rows; none without labels."""
+    lengths = [len(line) for label in labels for line in label.split("\n")]
+    return max(_LABELS, _CHARACTER * max(lengths)) if lengths else 0.0
 
 
 def _height(block: Block, side: float) -> float:
@@ -90,8 +98,15 @@ def _draw(axis, block: Block, top: float, left: float, side: float, width: float
             axis.text(left - _GAP, y + step / 2, block.labels[r], fontsize=_FONT, **place)
         for column, picture in enumerate(row):
             if picture is not None:
-                border = block.borders[column] if column < len(block.borders) else None
+                border = _border(block, r, column)
                 _draw_picture(axis, picture, left + column * step + _GAP / 2, y, side, border)
+
+
+def _border(block: Block, row: int, column: int) -> np.ndarray | None:
+    for borders, number in ((block.row_borders, row), (block.borders, column)):
+        if number < len(borders) and borders[number] is not None:
+            return borders[number]
+    return None
 
 
 def _draw_picture(axis, picture, x, y, side, border) -> None:

@@ -66,6 +66,25 @@ def test_a_border_surrounds_its_column():
             np.testing.assert_allclose(shown[middle, round(x)], color, atol=0.05)
 
 
+def test_a_border_surrounds_its_row():
+    figure = blocks_figure([block(2, 2, row_borders=[None, BLUE])])
+    shown = render(figure)
+    for number, image in enumerate(figure.axes[0].images):
+        left, _, bottom, top = np.array(image.get_extent()) * DPI
+        color = [1, 1, 1] if number < 2 else BLUE
+        np.testing.assert_allclose(
+            shown[int((top + bottom) / 2), round(left - 2)], color, atol=0.05
+        )
+
+
+def test_labels_have_the_space_that_they_need():
+    figure = blocks_figure([block(16, 2, labels=["predicted", "t"])])
+    render(figure)
+    labels = [text for text in figure.axes[0].texts if text.get_text() in ("predicted", "t")]
+    assert len(labels) == 2
+    assert all(label.get_window_extent().x0 >= 0 for label in labels)
+
+
 def test_what_was_not_run_is_said():
     figure = blocks_figure([Block("CLEVR6", not_run="no data"), block(3, 1)])
     texts = [text.get_text() for text in figure.axes[0].texts]

@@ -11,6 +11,8 @@ from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context
 from iodine.training import run_folder as runs
 
+_DPI = 150  # of figures that have no higher resolution
+
 
 def write(artifact: Artifact, context: Context, findings: Findings, output: str) -> pathlib.Path:
     """Writes everything into `output`/NAME; returns that folder."""
@@ -18,7 +20,8 @@ def write(artifact: Artifact, context: Context, findings: Findings, output: str)
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in findings.figures.items():
         figure.text(0.01, -0.01, context.note(), fontsize=5, va="top")
-        figure.savefig(folder / f"{name}.png", dpi=150, bbox_inches="tight", pad_inches=0.05)
+        path, dpi = folder / f"{name}.png", max(_DPI, figure.dpi)
+        figure.savefig(path, dpi=dpi, bbox_inches="tight", pad_inches=0.05)
     for name, write_page in findings.pages.items():
         write_page(folder / name)
     if findings.table:
