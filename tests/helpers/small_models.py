@@ -42,7 +42,7 @@ def build_model(config, side=SIDE, seed=0, train_batch_size=1):
     """A model whose biases, layer norms and initial posterior are not trivial."""
     tf.random.set_seed(seed)
     model = Iodine(config, (side, side, 3), train_batch_size)
-    model(tf.zeros([1, side, side, 3]), num_slots=2, num_iterations=1)
+    model(tf.zeros([1, *model.spec.input_shape]), num_slots=2, num_iterations=1)
     generator = np.random.default_rng(seed)
     for variable in model.trainable_variables:
         variable.assign_add(0.2 * generator.standard_normal(variable.shape).astype(np.float32))
