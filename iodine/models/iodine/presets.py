@@ -3,6 +3,7 @@
 import dataclasses
 
 from iodine.config import Config, DataConfig, TrainConfig
+from iodine.models.iodine import fast_presets
 from iodine.models.iodine.config import IodineConfig, ObjectiveConfig, RefinementConfig
 from iodine.models.parts.decoders import DecoderConfig
 
@@ -57,6 +58,27 @@ def _multi_dsprites() -> Config:
             ),
         ),
     )
+
+
+def _on(preset: str, dataset: str, image_size: int, num_slots: int) -> Config:
+    """The networks of appendix C.2 on other data: the appendix has none of their own for them."""
+    config = _multi_dsprites()
+    return dataclasses.replace(
+        config,
+        preset=preset,
+        data=DataConfig(dataset=dataset, image_size=image_size),
+        model=dataclasses.replace(config.model, num_slots=num_slots),
+    )
+
+
+def _multi_dsprites_binarized() -> Config:
+    """Two or three white sprites; the Normal of sigma 0.1 for binary pixels too, as elsewhere."""
+    return _on("multi_dsprites_binarized", "multi_dsprites/binarized_generated", 64, 4)
+
+
+def _shapes() -> Config:
+    """Three white outlines; the Normal of sigma 0.1 for binary pixels too, as elsewhere."""
+    return _on("shapes", "shapes/generated", 28, 4)
 
 
 def _tetrominoes() -> Config:
@@ -258,7 +280,10 @@ PRESETS = {
     "tetrominoes_released": _tetrominoes_released,
     "clevr6": _clevr6,
     "multi_dsprites": _multi_dsprites,
+    "multi_dsprites_binarized": _multi_dsprites_binarized,
+    "shapes": _shapes,
     "tetrominoes": _tetrominoes,
     "tetrominoes_fast": _tetrominoes_fast,
     "tetrominoes_small": _tetrominoes_small,
+    **fast_presets.PRESETS,
 }

@@ -1,0 +1,104 @@
+"""Configurations of ours on the paper's data at the paper's sizes, for two processor cores.
+
+All follow `tetrominoes_fast`: a decoder on a coarse grid, few rounds of which the last is
+differentiated, averaged weights. docs/learning/ has how each was found and what it learned.
+"""
+
+import dataclasses
+
+from iodine.config import Config, DataConfig, TrainConfig
+from iodine.models.iodine.config import IodineConfig, ObjectiveConfig, RefinementConfig
+from iodine.models.parts.decoders import DecoderConfig
+
+
+def _fast(
+    preset: str, dataset: str, image_size: int, num_slots: int, steps: int, **model
+) -> Config:
+    """What they share; `model` are fields of `IodineConfig` in place of these."""
+    fields = {
+        "num_slots": num_slots,
+        "num_iterations": 8,
+        "latent_size": 32,
+        "likelihood_scale": 0.3,
+        "decoder": DecoderConfig(
+            kind="coarse",
+            upsampling=4,
+            channels=(64, 64),
+            kernel_size=3,
+            last_kernel_size=1,
+            coordinates="cosine",
+            cosine_frequencies=5,
+        ),
+        "refinement": RefinementConfig(
+            channels=(32, 64, 64),
+            kernel_size=3,
+            stride=2,
+            mlp_sizes=(128,),
+            lstm_size=0,
+            coordinates="cosine",
+            cosine_frequencies=5,
+        ),
+        "objective": ObjectiveConfig(kl_weight=0.3, backpropagated_refinements=1),
+    }
+    return Config(
+        preset=preset,
+        data=DataConfig(dataset=dataset, image_size=image_size),
+        model=IodineConfig(**{**fields, **model}),
+        train=TrainConfig(
+            batch_size=16,
+            steps=steps,
+            num_iterations=3,
+            learning_rate=2e-3,
+            warmup_steps=100,
+            decay="cosine",
+            adam_beta2=0.99,
+            average_decay=0.998,
+            validate_every=1_000,
+        ),
+    )
+
+
+def _shapes_fast() -> Config:
+    """Three white outlines of 28 x 28 pixels."""
+    return _fast("shapes_fast", "shapes/generated", image_size=28, num_slots=4, steps=16_000)
+
+
+def _multi_dsprites_binarized_fast() -> Config:
+    """Two or three white sprites of 64 x 64 pixels."""
+    dataset = "multi_dsprites/binarized_generated"
+    return _fast("multi_dsprites_binarized_fast", dataset, image_size=64, num_slots=4, steps=16_000)
+
+
+def _multi_dsprites_fast() -> Config:
+    """Two to five coloured sprites of 64 x 64 pixels."""
+    dataset = "multi_dsprites/colored_on_grayscale_generated"
+    return _fast("multi_dsprites_fast", dataset, image_size=64, num_slots=6, steps=16_000)
+
+
+def _clevr6_fast() -> Config:
+    """CLEVR6 of 128 x 128 pixels, decoded on a grid of 16 x 16 cells; not trained yet.
+
+    The data are those that were released, a download: 70,000 scenes that the package renders itself
+    (`clevr/generated_max6`) are 56 hours of one core.
+    """
+    config = _fast(
+        "clevr6_fast", "clevr/released_max6", image_size=128, num_slots=7, steps=64_000,
+        latent_size=64,
+    )  # fmt: skip
+    model = config.model
+    return dataclasses.replace(
+        config,
+        model=dataclasses.replace(
+            model,
+            decoder=dataclasses.replace(model.decoder, upsampling=8, channels=(64, 64, 64)),
+            refinement=dataclasses.replace(model.refinement, channels=(32, 64, 64, 64)),
+        ),
+    )
+
+
+PRESETS = {
+    "clevr6_fast": _clevr6_fast,
+    "multi_dsprites_binarized_fast": _multi_dsprites_binarized_fast,
+    "multi_dsprites_fast": _multi_dsprites_fast,
+    "shapes_fast": _shapes_fast,
+}
