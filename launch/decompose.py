@@ -1,7 +1,8 @@
 """`iodine-decompose`: takes pictures apart and draws what each slot holds.
 
 For each image it writes NAME_decomposition.png and NAME.npz; for all, overview.png with the first
-64 images and iterations.png with the first one over the iterations.
+64 images and iterations.png with the first one over the iterations. With --html also viewer.html, a
+page to look into the same 64 images with.
 """
 
 import pathlib
@@ -16,8 +17,10 @@ from iodine.datasets import pipelines
 from iodine.datasets.pictures import read_picture
 from iodine.errors import UserError
 from iodine.evaluation import inference
+from iodine.figures import decomposition_page
 from iodine.figures import decompositions as plots
 from iodine.launch import app
+from iodine.models.interface import SceneModel
 from iodine.training import checkpoints
 
 _RUN = flags.DEFINE_string(
@@ -39,6 +42,15 @@ _NUM_SLOTS = flags.DEFINE_integer(
 _NUM_ITERATIONS = flags.DEFINE_integer(
     "num_iterations", None, "Number of iterations T; by default as trained.", lower_bound=1
 )
+_HTML = flags.DEFINE_bool(
+    "html", False, "Also write viewer.html: a page with scenes, iterations and slots to choose."
+)
+_TRAVERSALS = flags.DEFINE_integer(
+    "traversals",
+    0,
+    "With --html: how many latents of every slot the page has sliders for; those with most KL.",
+    lower_bound=0,
+)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of the latent samples.", lower_bound=0, upper_bound=2**31 - 1
 )
@@ -58,6 +70,9 @@ def main() -> None:
     if bool(_IMAGE.value) == bool(_DATA_DIR.value):
         raise UserError("give either --image=FILE, once or more, or --data_dir=DIR")
     config, model = checkpoints.load_model(_RUN.value, _CHECKPOINT.value)
+    if _TRAVERSALS.value and not _HTML.value:
+        raise UserError("--traversals makes sliders for the page of --html; give that too")
+    decomposition_page.check_movable(model, _TRAVERSALS.value)
     folder = pathlib.Path(_OUTPUT.value)
     if _IMAGE.value:
         images = read_images(_IMAGE.value, model.spec.image_shape[0])
@@ -75,6 +90,8 @@ def main() -> None:
         write_images(folder, names, batch, results[-1])
         if num_written == 0:
             write_overview(folder, batch, results)
+            if _HTML.value:
+                write_viewer(folder, names, batch, results, model)
         num_written += len(names)
     print(f"{num_written} decompositions written to {folder}; see {folder / 'overview.png'}")
 
@@ -140,6 +157,25 @@ def write_overview(
     """Writes `overview.png` of the images, `iterations.png` of the first one."""
     plots.save(plots.decomposition_figure(images, results[-1]), folder / "overview.png")
     plots.save(plots.iterations_figure(images[0], results), folder / "iterations.png")
+
+
+def write_viewer(
+    folder: pathlib.Path,
+    names: list[str],
+    images: np.ndarray,
+    results: list[inference.Decomposition],
+    model: SceneModel,
+) -> None:
+    """Writes `viewer.html` of as many of the images as a page can have, and says how many."""
+    shape, num_slots = model.spec.image_shape, results[0].masks.shape[1]
+    count = decomposition_page.affordable_scenes(shape, len(results), num_slots, _TRAVERSALS.value)
+    first = [result.each(lambda field: field[:count]) for result in results]
+    scenes = decomposition_page.page_scenes(
+        model, names[:count], images[:count], first, _TRAVERSALS.value
+    )
+    page = folder / "viewer.html"
+    decomposition_page.write_page(page, scenes, f"Decompositions by {_RUN.value}")
+    print(f"page with {min(count, len(names))} of the images: {page}")
 
 
 def run() -> None:

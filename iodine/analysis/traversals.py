@@ -34,7 +34,7 @@ def latent_kl(model: SceneModel, result: Decomposition) -> np.ndarray:
     Raises:
         UserError: if the model has no posterior or no prior.
     """
-    _require_prior(model)
+    require_prior(model)
     if result.latent_scale is None:
         raise UserError("the model has no posterior, so no latent has a KL")
     posterior = tfd.Normal(result.latent_mean, result.latent_scale)
@@ -145,13 +145,11 @@ def traverse(
         UserError: for a slot or latent that does not exist, no latents or values, or a model
             without a prior.
     """
-    _require_prior(model)
+    require_prior(model)
     mean = np.asarray(latent_mean, np.float32)
     latents, values = np.asarray(latents, int), np.asarray(values, np.float32)
     _check("slot", np.array([slot]), len(mean))
-    _check("latent", latents, mean.shape[1])
-    if not values.size:
-        raise UserError("no values to traverse; give at least one")
+    check_traversed(latents, values, mean.shape[1])
     fixed = decode_slots(model, tf.constant(mean))
     parts = []
     for latent in latents:  # one at a time, for a decoding of large images takes much memory
@@ -175,8 +173,13 @@ def with_latent_at(
         values: [V], in the prior's standard deviations from its mean.
     """
     changed = np.repeat(latents[np.newaxis], len(values), axis=0)
-    changed[:, latent] = model.prior.mean().numpy() + model.prior.stddev().numpy() * values
+    changed[:, latent] = at_prior_deviations(model, values)
     return changed
+
+
+def at_prior_deviations(model: SceneModel, values: np.ndarray) -> np.ndarray:
+    """Latents that lie so many of the prior's standard deviations from its mean."""
+    return model.prior.mean().numpy() + model.prior.stddev().numpy() * values
 
 
 def in_prior_deviations(model: SceneModel, latents: np.ndarray) -> np.ndarray:
@@ -210,9 +213,17 @@ def _decode_changed(
     return mixed(components, masks), mask[..., tf.newaxis] * means, masks
 
 
-def _require_prior(model: SceneModel) -> None:
+def require_prior(model: SceneModel) -> None:
+    """Raises UserError if the model has none."""
     if model.prior is None:
         raise UserError("the model has no prior, whose standard deviations latents are measured in")
+
+
+def check_traversed(latents: np.ndarray, values: np.ndarray, latent_size: int) -> None:
+    """Raises UserError unless there are latents, 0 to Z - 1 each, and values to set them to."""
+    _check("latent", latents, latent_size)
+    if not values.size:
+        raise UserError("no values to traverse; give at least one")
 
 
 def _check(name: str, numbers: np.ndarray, count: int) -> None:
