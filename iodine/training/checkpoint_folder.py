@@ -10,11 +10,16 @@ import sys
 from collections.abc import Callable, Collection, Iterable
 
 import tensorflow as tf
+from google.protobuf import message
 
+from iodine import checkpoint_files
 from iodine.errors import UserError, first_line
 
 # What TensorFlow raises for a damaged checkpoint, or one of another model.
-_UNREADABLE = (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError)
+_UNREADABLE = (
+    *(tf.errors.OpError, AssertionError, LookupError, RuntimeError, TypeError, ValueError),
+    *(message.DecodeError, OSError),
+)
 
 
 def newest_first(folder: pathlib.Path) -> list[str]:
@@ -69,6 +74,7 @@ def first_readable(
     damaged = []
     for path in paths:
         try:
+            checkpoint_files.check(path)
             read(path)
         except _UNREADABLE as error:
             damaged.append(f"{path} ({first_line(error)})")

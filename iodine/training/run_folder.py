@@ -17,6 +17,7 @@ _PRETRAINED_FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
 FREE_TO_CHANGE = (
     "model.recompute",
     "train.xla",
+    "train.deterministic",
     "train.log_every",
     "train.validate_every",
     "train.checkpoint_every",
@@ -57,9 +58,11 @@ def _read_config(folder: pathlib.Path) -> tuple[Config, dict[str, Any]]:
     try:
         values = json.loads(path.read_text())
         return registry.read_config(values), values
+    except RecursionError:
+        raise UserError(f"{path} cannot be read as a configuration: nested too deeply") from None
     except FileNotFoundError:
         raise UserError(f"{path} is missing: {folder} is not the folder of a run") from None
-    except (ValueError, TypeError, AttributeError, UserError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, UserError) as error:
         raise UserError(f"{path} cannot be read as a configuration: {error}") from None
 
 

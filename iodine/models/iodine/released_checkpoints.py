@@ -4,6 +4,7 @@ No TensorFlow 1 is needed: `tf.train.load_checkpoint` reads the files. Every var
 for; what does not fit is an error that lists all of it.
 """
 
+import contextlib
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
+from iodine import checkpoint_files
 from iodine.errors import UserError
 from iodine.models.iodine.model import Iodine
 from iodine.models.parts.decoders import BroadcastDecoder
@@ -35,7 +37,7 @@ BETA_POWERS = ("beta1_power", "beta2_power")  # follow from the step
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # only checkpoints of TensorFlow 2 have it
 MAX_LISTED = 6  # names in a message; more are counted
 # What TensorFlow's reader raises for a damaged checkpoint.
-_UNREADABLE = (tf.errors.OpError, LookupError, RuntimeError, TypeError, ValueError)
+_UNREADABLE = (tf.errors.OpError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 # Sonnet 1 orders the gates of its LSTM i, j (candidate), f, o; Sonnet 2 i, f, g (candidate), o.
 GATES = (0, 2, 1, 3)
 FORGET_GATE = 1  # in Sonnet 2's order
@@ -172,6 +174,7 @@ def assign(trainer: Training, arrays: Mapping[str, np.ndarray]) -> str:
 def read_arrays(prefix: str) -> dict[str, np.ndarray]:
     """All variables of a checkpoint. Raises UserError if it cannot be read."""
     try:
+        checkpoint_files.check(prefix)
         reader = tf.train.load_checkpoint(prefix)
         names = reader.get_variable_to_shape_map()
         if OBJECT_GRAPH in names:
@@ -221,8 +224,9 @@ def find_prefix(folder: pathlib.Path, preset: str) -> str:
 
 def _prefix_in(folder: pathlib.Path) -> str:
     """The newest checkpoint by the file `checkpoint`; without a usable one, the only one."""
-    if prefix := tf.train.latest_checkpoint(str(folder)):
-        return prefix
+    with contextlib.suppress(ValueError, OSError, tf.errors.OpError):  # a damaged `checkpoint`
+        if prefix := tf.train.latest_checkpoint(str(folder)):
+            return prefix
     found = sorted(str(path.with_suffix("")) for path in folder.glob("*.index"))
     if not found:
         raise UserError(f"folder {folder} holds no TensorFlow checkpoint (no .index file)")
