@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from absl import app, flags, logging
 
 from iodine.launch import failures
+from iodine.training.devices import numerics
 
 USER_ERROR_EXIT_CODE = 1
 USAGE_ERROR_EXIT_CODE = 2
@@ -19,6 +20,7 @@ def run(
     main: Callable[[], None],
     argv: Sequence[str] | None = None,
     define_flags: Callable[[Sequence[str]], None] | None = None,
+    runs_models: bool = True,
 ) -> None:
     """Parses flags, calls `main` and exits.
 
@@ -29,6 +31,7 @@ def run(
         main: the program; it reads its flags itself.
         argv: the command line, `sys.argv` by default.
         define_flags: defines those flags that depend on the command line, given it.
+        runs_models: whether the program does so, on a GPU where there is one.
     """
     argv = list(sys.argv if argv is None else argv)
 
@@ -48,6 +51,8 @@ def run(
             _fail(USAGE_ERROR_EXIT_CODE, f"unexpected argument {args[1]!r}; see --help")
         logging.set_verbosity(logging.WARNING)  # TensorFlow reports every save at level INFO
         try:
+            if runs_models:
+                numerics.prepare()
             main()
         except KeyboardInterrupt:
             _fail(INTERRUPTED_EXIT_CODE, "interrupted")

@@ -2,7 +2,7 @@
 
 Measures one variant, compares two in turn (--compare=default,plain), or varies slots, iterations,
 image side and batch (--sweep). A variant changes the preset: default, plain (first layers without
-their shortcuts), xla, bfloat16, recompute; several are joined by "+".
+their shortcuts), xla, bfloat16, tf32, recompute, nondeterministic; several are joined by "+".
 """
 
 import pathlib
@@ -17,7 +17,7 @@ from iodine.datasets import pipelines
 from iodine.errors import UserError
 from iodine.launch import app, configuration
 from iodine.training import run_folder as runs
-from iodine.training import trainer as training
+from iodine.training.devices import numerics
 
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "Images a step; short for --config.train.batch_size.", lower_bound=1
@@ -55,7 +55,6 @@ def main() -> None:
         raise UserError("--figure draws a sweep; give --sweep too")
     if _COMPARE.value and _SWEEP.value:
         raise UserError("--compare and --sweep exclude each other")
-    training.make_deterministic()  # as iodine-train does
     if _SWEEP.value:
         result = _sweep(config)
         lines = sweep.table_lines(result)
@@ -66,7 +65,9 @@ def main() -> None:
         result = report.compare(first, second, _REPETITIONS.value)
         lines = report.comparison_lines(result)
     else:
-        result = _measure(variant(config, _VARIANT.value))
+        config = variant(config, _VARIANT.value)
+        numerics.follow(config.train)  # as iodine-train does
+        result = _measure(config)
         lines = report.measurement_lines(result)
     print("\n".join(lines))
     if _OUTPUT.value:

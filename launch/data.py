@@ -205,7 +205,7 @@ def show(name: str, data_dir: str, path: str, num_shown: int) -> None:
 
 def run() -> None:
     """The console program."""
-    app.run(main)
+    app.run(main, runs_models=False)
 
 
 if __name__ == "__main__":

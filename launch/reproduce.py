@@ -14,9 +14,10 @@ from absl import flags
 from iodine.errors import UserError
 from iodine.launch import app, training_jobs
 from iodine.reproduction import catalogue, listing
-from iodine.reproduction.framework import given_runs, providing, tasks, writing
+from iodine.reproduction.framework import given_runs, providing, sweep_summary, tasks, writing
 from iodine.reproduction.framework.artifact import Artifact
 from iodine.reproduction.framework.budgets import Budget
+from iodine.reproduction.framework.context import Context
 from iodine.reproduction.framework.given_runs import GivenRun
 
 _ARTIFACT = flags.DEFINE_list(
@@ -79,10 +80,13 @@ def main() -> None:
         return
     given = given_runs.read(_RUN.value)
     given_runs.check_all_used(given, artifacts, budget)
+    ready = (provide(artifact, budget, given) for artifact in artifacts)
+    if _JOBS.value > 1:  # all trainings first: evaluating takes memory of the GPUs, and keeps it
+        ready = list(ready)
     failed = 0
-    for artifact in artifacts:
+    for artifact, context in zip(artifacts, ready, strict=True):
         try:
-            make(artifact, budget, given)
+            make(artifact, context)
         except UserError as error:
             if len(artifacts) == 1:
                 raise
@@ -95,19 +99,31 @@ def main() -> None:
         raise UserError(f"{failed} of {len(artifacts)} artifacts could not be made, see above")
 
 
-def make(artifact: Artifact, budget: Budget, given: Sequence[GivenRun]) -> None:
+def provide(artifact: Artifact, budget: Budget, given: Sequence[GivenRun]) -> Context | UserError:
+    """What an artifact needs; the error, for `make` to raise, if nothing of it can be had."""
+    print(f"== {artifact.name}: {artifact.title}", flush=True)
+    train = functools.partial(
+        training_jobs.train_all, data_dir=_DATA_DIR.value, num_at_once=_JOBS.value
+    )
+    try:
+        return providing.provide(
+            artifact, budget, _DATA_DIR.value, _RUNS.value, given, train, _SEED.value, _HTML.value
+        )
+    except UserError as error:
+        return error
+
+
+def make(artifact: Artifact, context: Context | UserError) -> None:
     """Makes one artifact and prints where it is and what it says.
 
     Raises:
         UserError: if nothing of it can be had, or a model that is evaluated diverges.
     """
-    print(f"== {artifact.name}: {artifact.title}", flush=True)
-    train = functools.partial(
-        training_jobs.train_all, data_dir=_DATA_DIR.value, num_at_once=_JOBS.value
-    )
-    context = providing.provide(
-        artifact, budget, _DATA_DIR.value, _RUNS.value, given, train, _SEED.value, _HTML.value
-    )
+    if isinstance(context, UserError):
+        raise context
+    if _JOBS.value > 1:  # other trainings have reported since
+        print(f"== {artifact.name}", flush=True)
+    sweep_summary.write(_RUNS.value)
     for reason, labels in by_reason(context.missing).items():
         print(f"not run: {', '.join(labels)}: {reason}")
     findings = artifact.make(context)

@@ -30,8 +30,9 @@ def train_all(jobs: Sequence[Job], data_dir: str, num_at_once: int) -> dict[path
         jobs: configurations and folders.
         data_dir: folder of the data sets.
         num_at_once: 1 trains in this process, with all of the machine. More trains each in a
-            process of its own, with one GPU each where there are GPUs, else with an equal share of
-            the processor's cores; what they report is in `training.log` of their folders.
+            process of its own, with one GPU each where there are GPUs, out of those that
+            CUDA_VISIBLE_DEVICES allows, else with an equal share of the processor's cores; what
+            they report is in `training.log` of their folders. This process starts no device.
 
     Returns:
         Of those that failed the folder and the reason, in one line. The others are finished.
@@ -80,10 +81,10 @@ def _start(
     config: Config, folder: pathlib.Path, data_dir: str, place: int, num_at_once: int
 ) -> subprocess.Popen:
     folder.mkdir(parents=True, exist_ok=True)
-    gpus = len(tf.config.list_physical_devices("GPU"))
+    gpus = usable_gpus()
     environment = dict(os.environ)
     if gpus:
-        environment["CUDA_VISIBLE_DEVICES"] = str(place % gpus)
+        environment["CUDA_VISIBLE_DEVICES"] = gpus[place % len(gpus)]
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     share = cores[place::num_at_once] if len(cores) >= num_at_once and not gpus else []
     command = [
@@ -95,6 +96,17 @@ def _start(
     if share:
         os.sched_setaffinity(process.pid, share)
     return process
+
+
+def usable_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them: numbers or UUIDs.
+
+    Takes no memory of theirs.
+    """
+    count = len(tf.config.list_physical_devices("GPU"))
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = map(str, range(count)) if allowed is None else map(str.strip, allowed.split(","))
+    return list(names)[:count]  # CUDA drops what follows a name that it does not know
 
 
 def _override_flags(config: Config) -> list[str]:

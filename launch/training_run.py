@@ -6,8 +6,8 @@ import pathlib
 from iodine.config import Config
 from iodine.datasets import pipelines
 from iodine.errors import UserError
-from iodine.training import trainer as training
 from iodine.training.devices import cluster as cluster_lib
+from iodine.training.devices import numerics
 from iodine.training.devices.strategy import choose_strategy
 from iodine.training.devices.workers import Workers
 from iodine.training.loop import TrainingData, TrainingLoop
@@ -46,7 +46,7 @@ def train(config: Config, run_folder: str, data_dir: str, strategy_name: str, wa
             data_dir, name, "validation", 64, num_validation
         ).as_numpy_iterator(),
     )
-    training.make_deterministic()
+    numerics.follow(config.train)
     strategy = choose_strategy(strategy_name, cluster, wait)
     workers = Workers(strategy, cluster)
     with pipelines.readable(data_dir, name), workers.losses_told():

@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 @pytest.fixture(scope="session")
 def program():
     """Runs a program within this process: `program("train", "--run=...")` gives an `Outcome`."""
-    from iodine.training import trainer as training
+    from iodine.training.devices import numerics
 
     def call(name: str, *arguments: str) -> Outcome:
         out, err = io.StringIO(), io.StringIO()
@@ -57,7 +57,7 @@ def program():
             contextlib.redirect_stderr(err),
         ):
             # It would hold for all later tests.
-            patch.setattr(training, "make_deterministic", lambda: None)
+            patch.setattr(numerics, "follow", lambda train: None)
             patch.setattr(sys, "argv", [f"iodine-{name}", *arguments])
             with pytest.raises(SystemExit) as stop:
                 module.run()

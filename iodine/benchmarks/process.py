@@ -13,7 +13,7 @@ from iodine.benchmarks.subject import Subject
 from iodine.config import Config, to_dict
 from iodine.errors import UserError
 from iodine.models import registry
-from iodine.training import trainer as training
+from iodine.training.devices import numerics
 
 _STATUS = pathlib.Path("/proc/self/status")
 
@@ -59,9 +59,11 @@ def _resident(field: str) -> int:
 
 def _answer(request: str) -> ProcessMeasurement:
     values = json.loads(request)
-    training.make_deterministic()
+    config = registry.read_config(values["config"])
+    numerics.prepare()
+    numerics.follow(config.train)
     start = _resident("VmRSS")
-    subject = Subject(registry.read_config(values["config"]))
+    subject = Subject(config)
     seconds = [subject.time_step() for _ in range(values["repetitions"])]
     if tf.config.list_physical_devices("GPU"):
         return ProcessMeasurement(

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from iodine.benchmarks.clock import Seconds
 from iodine.benchmarks.limit import ConvolutionTimer
 from iodine.benchmarks.subject import Subject
 from iodine.config import Config
+from iodine.training.devices import numerics
 
 _MEMORY_STEPS = 2
 
@@ -103,8 +104,13 @@ def _beside_limit(step: Seconds, limit: Seconds) -> dict[str, Any]:
 
 def compare(first: Config, second: Config, repetitions: int) -> dict[str, Any]:
     """Times a step of two variants in turn; the ratios are of neighbours, second over first."""
-    subjects = [Subject(first), Subject(second)]
-    pairs = [_clocks([subject.time_step() for subject in subjects]) for _ in range(repetitions)]
+    subjects = [
+        _as_configured(config, lambda config=config: Subject(config)) for config in (first, second)
+    ]
+    pairs = [
+        _clocks([_as_configured(s.config, s.time_step) for s in subjects])
+        for _ in range(repetitions)
+    ]
     ratios = [float(pair.wall[1] / pair.wall[0]) for pair in pairs]
     return {
         "first": first.preset,
@@ -116,6 +122,12 @@ def compare(first: Config, second: Config, repetitions: int) -> dict[str, Any]:
         "ratio_processor": spread([pair.processor[1] / pair.processor[0] for pair in pairs]),
         "machine": machine(),
     }
+
+
+def _as_configured(config: Config, function: Callable[[], Any]) -> Any:
+    """The function's value; what the whole process is set to may differ between two variants."""
+    numerics.follow(config.train)
+    return function()
 
 
 def _clocks(times: Sequence[Seconds]) -> Seconds:

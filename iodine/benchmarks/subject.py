@@ -19,7 +19,9 @@ VARIANTS = {
     "plain": {},  # see `Subject`
     "xla": {"train.xla": True},
     "bfloat16": {"model.precision": "bfloat16"},
+    "tf32": {"train.tf32": True},
     "recompute": {"model.recompute": True},
+    "nondeterministic": {"train.deterministic": False},
 }
 
 

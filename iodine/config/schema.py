@@ -38,6 +38,8 @@ class TrainConfig:
     clip_norm: float = 5.0
     average_decay: float = 0.0  # > 0: evaluate an exponential moving average of the weights
     xla: bool = False
+    deterministic: bool = True  # the same bits in every process on the same machine; slower
+    tf32: bool = False  # on GPUs that have it: products with 10 bits of mantissa; faster
     # Linear regression of factors from latents, trained beside the model (released code): entries
     # "name:size:kind", kind "scalar", "categorical" or "angle"; empty for none.
     factor_regression: tuple[str, ...] = ()

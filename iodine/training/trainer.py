@@ -238,11 +238,3 @@ def first_bad_term(metrics: StepMetrics) -> str | None:
         if not np.isfinite(value):
             return f"{name} is {value}"
     return None
-
-
-def make_deterministic() -> None:
-    """Makes every operation give the same bits in every process on the same machine.
-
-    Without it, threads add gradients up in an order that changes from run to run.
-    """
-    tf.config.experimental.enable_op_determinism()

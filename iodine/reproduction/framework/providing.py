@@ -10,7 +10,7 @@ from iodine.config import Config
 from iodine.config import schema as config_lib
 from iodine.datasets import catalogue, pipelines, preparation
 from iodine.errors import UserError
-from iodine.reproduction.framework import given_runs, sweep_summary
+from iodine.reproduction.framework import given_runs
 from iodine.reproduction.framework.artifact import Artifact
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Context, Run
@@ -68,6 +68,8 @@ def provide(
 ) -> Context:
     """Makes data, trains what is not trained yet, and gathers all of it.
 
+    Runs no operation of TensorFlow, which would take memory of the GPUs that `train` needs.
+
     Args:
         artifact: whose needs.
         budget: how much to train.
@@ -87,7 +89,6 @@ def provide(
     lacking = _make_data(wanted, budget, data_dir)
     missing.update({name: why for name, why in lacking.items() if name in datasets})
     failed = _train_unfinished(planned.values(), lacking, train)
-    sweep_summary.write(runs_dir)
     for label, run in planned.items():
         if reason := lacking.get(run.config.data.dataset) or failed.get(pathlib.Path(run.folder)):
             missing[label] = reason
