@@ -1,4 +1,4 @@
-"""What the chief of a training reports: progress, validation, TensorBoard."""
+"""What the chief of a training reports: progress, validation, TensorBoard, `metrics.csv`."""
 
 import pathlib
 from collections.abc import Callable, Iterable
@@ -10,6 +10,7 @@ from iodine.evaluation.evaluator import Evaluator
 from iodine.evaluation.summary import left_out, mean_over_images, without_foreground
 from iodine.progress import Progress
 from iodine.training.checkpoints import TrainingCheckpoints
+from iodine.training.metrics_file import MetricsFile
 from iodine.training.stopwatch import Stopwatch
 from iodine.training.summaries import Summaries
 from iodine.training.trainer import StepMetrics, Trainer
@@ -41,6 +42,7 @@ class Reports:
         self._validation = validation
         self._evaluator = Evaluator(trainer.averaged_model)
         self._summaries = Summaries(folder, trainer.config, trainer.schedules, fixed_images)
+        self._metrics = MetricsFile(folder, trainer.step)
         if trainer.step == 0:
             self._summaries.write_hyperparameters()
         self._progress = Progress(trainer.step, self._train.steps)
@@ -56,6 +58,7 @@ class Reports:
         rate = self._train.batch_size * self._watch.steps_per_second()
         learning_rate = float(self._trainer.learning_rate(step))
         self._summaries.write_training(step, metrics, rate, learning_rate)
+        self._metrics.write(step, "train", self._training_figures(step, metrics, rate))
         self._progress.note = (
             f"loss {float(metrics.loss):.1f}, mse {float(metrics.mse):.4f}, {rate:.0f} images/s"
         )
@@ -68,6 +71,8 @@ class Reports:
             loss = float(means.pop("selection")[-1])
             is_best = np.isfinite(loss) and self._checkpoints.save_if_best(loss)
             self._summaries.write_validation(step, means)
+            last = {name: float(values[-1]) for name, values in means.items()}
+            self._metrics.write(step, "validation", {"loss": loss, **last})
         figures = ", ".join(f"{n} {v[-1]:.4g}" for n, v in means.items())
         remark = " (best)" if is_best else ""
         if not np.isfinite(loss):
@@ -90,6 +95,7 @@ class Reports:
         """Says that training went back from a step to an earlier one."""
         count, limit = int(self._trainer.rollbacks.numpy()), self._train.max_rollbacks
         self._summaries.write_rollback(step, count)
+        self._metrics.cut(back_to)
         self._progress.close()
         self._progress = Progress(back_to, self._train.steps)
         self.say(
@@ -104,3 +110,17 @@ class Reports:
     def close(self) -> None:
         """Leaves the terminal as it was."""
         self._progress.close()
+
+    def _training_figures(
+        self, step: int, metrics: StepMetrics, images_per_second: float
+    ) -> dict[str, float]:
+        """One figure each; of what there is for every step of inference, that of the last."""
+        figures = {"loss": metrics.loss, "mse": metrics.mse}
+        figures |= {name: values[-1] for name, values in metrics.terms.items()}
+        if self._trainer.regressor:
+            figures["factor_loss"] = metrics.factor_loss
+        figures["gradient_norm"] = metrics.gradient_norm
+        figures["images_per_second"] = images_per_second
+        figures["learning_rate"] = self._trainer.learning_rate(step)
+        figures |= {name: of(step) for name, of in self._trainer.schedules.items()}
+        return {name: float(value) for name, value in figures.items()}
