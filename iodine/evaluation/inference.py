@@ -101,6 +101,11 @@ def decompose_iterations(
     return [decomposition(s) for s in infer(model, images, seed, num_slots, num_iterations)]
 
 
+def segments(step: Step) -> tf.Tensor:
+    """The slot of the largest mask in each pixel, int64 [B, H, W]."""
+    return tf.argmax(step.masks if step.mask_logits is None else step.mask_logits, axis=1)
+
+
 def as_float_images(images: tf.Tensor) -> tf.Tensor:
     """Images as float32 in [0, 1], from uint8 0..255 or float32 in [0, 1]."""
     if images.dtype == tf.uint8:
