@@ -122,9 +122,12 @@ def test_steps_have_the_shapes_and_types_of_the_interface(case):
         "latent_scale": (b, k, z),
         "kl": (b, k),
         "decoded_mask_logits": (b, k, height, width),
+        "target": (b, height, width, channels),
+        "seen_log_likelihood": (b,),
     }
     assert set(shapes) == set(Step._fields)
     optional = {"mask_logits", "sample", "latent_scale", "kl", "decoded_mask_logits"}
+    optional |= {"target", "seen_log_likelihood"}  # of clips
     assert case.steps
     for step in case.steps:
         assert isinstance(step, Step)

@@ -1,9 +1,9 @@
 """Which frame of a clip each refinement reads: sections A.1 and A.2 of the paper.
 
-The decoding before refinement t (t = 0 .. T - 1) and that refinement belong to the same frame: it is
-scored on it, and the refinement reads the errors of that score. So what is decoded has never seen
-the frame that it is scored on: the loss is one of prediction. The first frame may be read several
-times, because one refinement alone does not take a scene apart.
+The decoding before refinement t (t = 0 .. T - 1) and that refinement belong to the same frame: the
+decoding is scored on it, and the refinement reads the errors of that score. So what is decoded has
+never seen the frame that it is scored on: the loss is one of prediction. The first frame may be
+read several times, because one refinement alone does not take a scene apart.
 """
 
 
