@@ -36,7 +36,9 @@ def another(monkeypatch):
 def test_the_presets_of_the_paper_and_of_the_released_code_are_there():
     papers = {"clevr6", "multi_dsprites", "tetrominoes"}
     released = {f"{name}_released" for name in papers}
-    assert papers | released | {"tetrominoes_small", "tetrominoes_fast"} <= set(PRESETS)
+    papers |= {"multi_dsprites_binarized", "shapes"}
+    ours = {f"{name}_fast" for name in papers} | {"tetrominoes_small"}
+    assert papers | released | ours <= set(PRESETS)
     assert sorted(PRESETS) == PRESETS
     assert registry.kinds()[0] == "iodine"
 
@@ -50,6 +52,17 @@ def test_presets_carry_their_name_pass_the_checks_and_survive_json(name):
     assert override(config, flatten(config)) == config
     fields = [leaf for leaf in flatten(config) if leaf.startswith("model.")]
     assert registry.model_fields(config.model.kind) == fields
+
+
+@pytest.mark.parametrize("name", ["multi_dsprites", "multi_dsprites_binarized", "shapes"])
+def test_the_papers_presets_on_sprites_and_shapes_differ_in_data_and_slots_only(name):
+    """Appendix C has networks for Multi-dSprites, and none for the binary data of Table 1."""
+    same = {"preset": "x", "data.dataset": "x", "data.image_size": 1, "model.num_slots": 2}
+    config, sprites = registry.preset(name), registry.preset("multi_dsprites")
+    assert override(config, same) == override(sprites, same)
+    size = {"shapes": 28}.get(name, 64)
+    slots = {"multi_dsprites": 6}.get(name, 4)
+    assert (config.data.image_size, config.model.num_slots) == (size, slots)
 
 
 def test_released_presets_have_no_floor_of_the_scale_and_ours_have():

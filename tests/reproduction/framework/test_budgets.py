@@ -29,6 +29,13 @@ def test_the_budgets_differ_as_documented():
     assert short.config.model.num_slots == 3
     assert short.overrides == {"model.num_slots": 3}
     assert CPU.training("x", tasks.TETRIS).config == registry.preset("tetrominoes_fast")
+    for task, name in {
+        tasks.SHAPES: "shapes",
+        tasks.MULTI_DSPRITES: "multi_dsprites",
+        tasks.MULTI_DSPRITES_BINARIZED: "multi_dsprites_binarized",
+    }.items():
+        assert CPU.training("x", task).config == registry.preset(f"{name}_fast")
+        assert PAPER.training("x", task).config == registry.preset(name)
     assert CPU.training("x", tasks.CLEVR6).config is None
     stand_in = CPU.training("x", tasks.CLEVR6, stand_in=True)
     assert stand_in.config == registry.preset("tetrominoes_fast")
