@@ -99,7 +99,7 @@ function largest(masks) {
 
 function percent(slot) {
   const share = (100 * labels.filter((label) => label === slot).length) / size;
-  return `${share.toFixed(share > 0 && share < 10 ? 1 : 0)} %`;
+  return `${share.toFixed(share > 0 && share < 9.95 ? 1 : 0)} %`;
 }
 
 function paintScene(slots, image) {

@@ -27,8 +27,7 @@ function showChart() {
   [...byId("chart").children].forEach((column, i) => {
     const { mean, scale = 0, moved } = latentFacts(i);
     const [whisker, dot] = column.children;
-    whisker.style.bottom = `${percentUp(mean - scale)}%`;
-    whisker.style.height = `${percentUp(scale) - 50}%`;
+    whisker.style.height = `${percentUp(mean + scale) - percentUp(mean - scale)}%`;
     whisker.style.top = `${100 - percentUp(mean + scale)}%`;
     dot.style.top = `${100 - percentUp(mean)}%`;
     dot.classList.toggle("moved", Boolean(moved));
@@ -41,6 +40,12 @@ function showChart() {
     `means of the ${data.num_latents} latents of slot ${shownSlot() + 1}; furthest from 0: ` +
       most.slice(0, 3).map(latentText).join("; ")
   );
+}
+
+let read = null; // the latent under the pointer
+function readLatent(i) {
+  read = i;
+  byId("reading").textContent = i === null ? "Point at a latent to read it." : latentText(i);
 }
 
 function showTable() {
@@ -82,7 +87,8 @@ function showSliders() {
 function showControls() {
   const k = shownSlot();
   const { elbo, kl } = scene();
-  document.documentElement.style.setProperty("--slot", data.colors[k]);
+  byId("slot-panel").style.setProperty("--slot", data.colors[k]);
+  byId("moving").style.setProperty("--slot", data.colors[chosen.slot]);
   byId(`slot-${chosen.slot}`).checked = true;
   document.querySelectorAll("#slots label").forEach((label, slot) => {
     label.classList.toggle("shown", slot === k);
@@ -92,13 +98,15 @@ function showControls() {
   byId("step-label").textContent = `${chosen.step} of ${lastStep}`;
   const name = data.has_posterior ? "ELBO" : "log-likelihood";
   byId("elbo").textContent = chosen.moved
-    ? `last iteration, with ${movedText()}`
+    ? `with ${movedText()}`
     : `${name} ${Math.round(elbo[chosen.step]).toLocaleString("en")} nats`;
   byId("slot-name").textContent = `Slot ${k + 1}`;
-  const nats = kl?.[chosen.step][k].reduce((sum, part) => sum + part, 0);
+  const isFound = kl && !(chosen.moved && k === chosen.slot);
+  const nats = isFound && kl[chosen.step][k].reduce((sum, part) => sum + part, 0);
   byId("slot-facts").textContent =
-    `largest mask in ${percent(k)} of the pixels` + (kl ? `, KL ${nats.toFixed(1)} nats` : "");
+    `largest mask in ${percent(k)} of the pixels` + (isFound ? `, KL ${nats.toFixed(1)} nats` : "");
   showChart();
+  readLatent(read);
   showTable();
   if (data.latents.length) showSliders();
 }
@@ -133,8 +141,8 @@ function buildChart() {
     ...times(data.num_latents, (i) => {
       const column = document.createElement("div");
       column.append(document.createElement("i"), document.createElement("b"));
-      column.addEventListener("pointerenter", () => (byId("reading").textContent = latentText(i)));
-      column.addEventListener("pointerleave", () => (byId("reading").textContent = ""));
+      column.addEventListener("pointerenter", () => readLatent(i));
+      column.addEventListener("pointerleave", () => readLatent(null));
       return column;
     })
   );
