@@ -52,7 +52,8 @@ class Evaluator:
 
         Args:
             batches: dictionaries with `image` [B, H, W, 3] float32 in [0, 1] and, for the ARI,
-                `mask` [B, L, H, W]; clips have an axis of frames after the first one.
+                `mask` [B, L, H, W]; clips have an axis of frames after the first one. Where
+                `factors` has `hidden` [B, L, F], it says when an entity of a clip cannot be seen.
 
         Returns:
             By the names in `summary.METRICS`, float64 [S, N]: each step of inference (of IODINE the
@@ -124,6 +125,7 @@ class Evaluator:
         steps, frames = list(last.values()), list(last)
         labels = np.asarray(outputs.labels)[steps]
         predictions = np.asarray(outputs.reconstructions)[steps]
+        hidden = batch.get("factors", {}).get("hidden")
         return [
             clip_scores.score_clip(
                 frames=np.asarray(batch["image"][b])[frames],
@@ -131,6 +133,7 @@ class Evaluator:
                 labels=labels[:, b],
                 num_slots=self._num_slots,
                 true_masks=np.asarray(batch["mask"][b])[frames] if "mask" in batch else None,
+                hidden=None if hidden is None else np.asarray(hidden[b])[:, frames],
             )
             for b in range(labels.shape[1])
         ]
