@@ -1,21 +1,13 @@
 """The page of traversals: what is in the file, and what a browser shows of it."""
 
-import base64
-import html
-import html.parser
-import io
-import json
-import os
-import re
-import shutil
-import subprocess
 import types
 
 import numpy as np
 import pytest
 import small_models
 import tensorflow as tf
-from PIL import Image
+from browsing import drawn, settle, style
+from html_pages import as_bytes, assert_needs_nothing_else, data_of, elements, pixels
 
 from iodine.analysis.traversals import Traversal
 from iodine.errors import UserError
@@ -29,10 +21,6 @@ from iodine.models.registry import preset
 SIDE, SLOTS, SCENES = 5, 3, 2
 LATENTS, VALUES, NUM_LATENTS = (6, 0, 3), (-2.0, -0.5, 1.0, 2.5), 8
 KL = np.array([2.0, 0, 0, 1.25, 0, 0, 4.0, 0])
-BROWSERS = (
-    *("chromium", "chromium-browser", "google-chrome"),
-    *("chrome-headless-shell", "chromium-headless-shell"),
-)
 
 
 def random_scene(seed):
@@ -64,32 +52,6 @@ def page(tmp_path_factory):
     return path
 
 
-class Elements(html.parser.HTMLParser):
-    """The tags with their attributes, and the text of each kind of tag."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.texts, self._open = [], {}, None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self._open = tag
-
-    def handle_data(self, data):
-        self.texts.setdefault(self._open, []).append(data)
-
-
-def as_bytes(picture):
-    return np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
-
-
-def pixels(address):
-    kind, _, encoded = address.partition(",")
-    assert kind == "data:image/png;base64"
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
-
-
 def shown_by(traversal, latent, value):
     """Reconstruction, component and segmentation, as the page has to show them."""
     return (
@@ -100,23 +62,18 @@ def shown_by(traversal, latent, value):
 
 
 def test_page_refers_to_nothing_outside(page):
-    text = page.read_text(encoding="utf-8")
-    assert not re.search(r"""https?:|["'(=]//|@import|url\(""", text)
-    for tag, attributes in Elements(text).tags:
-        assert "src" not in attributes
-        assert tag != "link" or attributes["href"] == "data:,"
-    assert "{{" not in text
+    assert_needs_nothing_else(page)
 
 
 def test_title_is_text_and_cannot_end_the_script(page):
-    elements = Elements(page.read_text(encoding="utf-8"))
-    assert elements.texts["title"][0] == elements.texts["h1"][0] == "Of </script> & <b>"
-    assert [tag for tag, _ in elements.tags].count("script") == 2
+    found = elements(page)
+    assert found.texts["title"][0] == found.texts["h1"][0] == "Of </script> & <b>"
+    assert [tag for tag, _ in found.tags].count("script") == 2
 
 
 def test_controls_have_labels(page):
     """Those that the page is written with; the radio buttons lie within their labels."""
-    tags = Elements(page.read_text(encoding="utf-8")).tags
+    tags = elements(page).tags
     labelled = {a["for"] for tag, a in tags if tag == "label"}
     assert {a["id"] for tag, a in tags if tag == "input"} == labelled == {"value"}
     assert all(a["role"] == "img" for tag, a in tags if tag == "canvas")
@@ -125,7 +82,7 @@ def test_controls_have_labels(page):
 
 
 def test_pictures_in_the_page_are_exact(page):
-    data = json.loads(Elements(page.read_text(encoding="utf-8")).texts["script"][0])
+    data = data_of(page)
     for scene, stored in zip(ALL_SCENES, data["scenes"], strict=True):
         parts = np.concatenate([scene.image, *scene.components], axis=1)
         np.testing.assert_array_equal(pixels(stored["parts"]), as_bytes(parts))
@@ -173,103 +130,72 @@ def test_large_pages_have_fewer_latents(name, num_scenes, expected):
     assert traversal_page.affordable_latents(model, num_scenes, slots) == expected
 
 
-# Does what a visitor does, and writes down what there is to see after each step.
-VISIT = """
-<pre id="seen"></pre>
-<script>
-(async () => {
-  const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
-  const canvas = (element) => Array.from(
-    element.getContext("2d").getImageData(0, 0, element.width, element.height).data);
-  const text = (id) => document.getElementById(id).textContent;
-  const click = (id) => () => document.getElementById(id).click();
-  const slide = (value) => () => {
-    const slider = document.getElementById("value");
-    slider.value = value;
-    slider.dispatchEvent(new Event("input"));
-  };
-  const steps = [() => {}, slide(3), click("slot-2"), slide(0), click("latent-1"), slide(2),
-    click("scene-1"), slide(1)];
-  const seen = [];
-  for (const step of steps) {
-    step();
-    do { await pause(); } while (document.querySelector("main").ariaBusy !== "false");
-    seen.push({
-      pictures: ["image", "reconstruction", "component", "segmentation"].map(
-        (id) => canvas(document.getElementById(id))),
-      thumbnails: Array.from(document.querySelectorAll("#slots canvas"), canvas),
-      name: text("latent-name"), value: text("value-label"), found: text("found"),
-      slider: document.getElementById("value").getAttribute("aria-valuetext"),
-      described: document.getElementById("component").ariaLabel,
-      border: getComputedStyle(document.getElementById("component")).borderTopColor,
-      checked: Array.from(document.querySelectorAll(":checked"), (input) => input.id),
-      legend: text("latents-legend"),
-      latents: Array.from(document.querySelectorAll("#latents label"), (l) => l.textContent),
-      fetched: performance.getEntriesByType("resource").map((entry) => entry.name),
-      scaling: getComputedStyle(document.getElementById("image")).imageRendering,
-    });
-  }
-  document.getElementById("seen").textContent = JSON.stringify(seen);
-})();
-</script>
-"""
-
-
-def visit(path):
-    """What a browser without network shows after each step of `VISIT`."""
-    names = [os.environ.get("CHROMIUM"), *BROWSERS]
-    browser = next((found for name in names if name and (found := shutil.which(name))), None)
-    if browser is None:
-        pytest.skip("no Chromium: set CHROMIUM, or have one of these: " + ", ".join(BROWSERS))
-    copy = path.with_name("visited.html")
-    copy.write_text(path.read_text(encoding="utf-8") + VISIT, encoding="utf-8")
-    options = (
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-        *("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={path.with_name('profile')}"),
-        *("--virtual-time-budget=20000", "--dump-dom"),
-    )
-    command = [browser, *options, copy.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    found = re.search(r'<pre id="seen">(.+?)</pre>', done.stdout, re.DOTALL)
-    assert found, done.stderr
-    return json.loads(html.unescape(found[1]))
-
-
 def nearest_value(scene, slot, latent):
     found = ALL_SCENES[scene].traversals[slot].found[latent]
     return int(np.abs(np.array(VALUES) - found).argmin())
 
 
-def rgb(shown):
-    rgba = np.reshape(shown, (SIDE, SIDE, 4))
-    assert (rgba[..., 3] == 255).all()
-    return rgba[..., :3]
+def slide(value):
+    return lambda visited: visited.fill("#value", str(value))
 
 
-def test_browser_shows_what_is_chosen(page):
-    seen = visit(page)
-    expected = [  # scene, slot, latent, value after each step; None: nearest to what was found
-        *((0, 0, 0, None), (0, 0, 0, 3), (0, 2, 0, None), (0, 2, 0, 0)),
-        *((0, 2, 1, None), (0, 2, 1, 2), (1, 2, 1, None), (1, 2, 1, 1)),
-    ]
-    labels = ["-2 SD", "-0.5 SD", "+1 SD", "+2.5 SD"]
-    for state, (scene, slot, latent, value) in zip(seen, expected, strict=True):
+def click(choice):
+    return lambda visited: visited.click(f"label:has(#{choice})")
+
+
+STEPS = [  # what is done, and the scene, slot, latent, value then; None: nearest to what was found
+    (lambda visited: None, (0, 0, 0, None)),
+    (slide(3), (0, 0, 0, 3)),
+    (click("slot-2"), (0, 2, 0, None)),
+    (slide(0), (0, 2, 0, 0)),
+    (click("latent-1"), (0, 2, 1, None)),
+    (slide(2), (0, 2, 1, 2)),
+    (click("scene-1"), (1, 2, 1, None)),
+    (slide(1), (1, 2, 1, 1)),
+]
+
+
+def test_browser_shows_what_is_chosen(page, open_page):
+    visited = open_page(page)
+    for step, (scene, slot, latent, value) in STEPS:
+        step(visited)
+        settle(visited)
         value = nearest_value(scene, slot, latent) if value is None else value
-        traversal = ALL_SCENES[scene].traversals[slot]
-        pictures = [as_bytes(ALL_SCENES[scene].image), *shown_by(traversal, latent, value)]
-        for shown, picture in zip(state["pictures"], pictures, strict=True):
-            np.testing.assert_array_equal(rgb(shown), picture)
-        for shown, picture in zip(state["thumbnails"], ALL_SCENES[scene].components, strict=True):
-            np.testing.assert_array_equal(rgb(shown), as_bytes(picture))
-        name = f"z{LATENTS[latent]} of slot {slot + 1}"
-        assert state["name"] == name
-        assert state["value"] == state["slider"] == labels[value]
-        assert state["described"] == f"masked component with {name} at {labels[value]}"
-        assert state["found"] == f"{traversal.found[latent]:+.2f} SD"
-        color = ", ".join(map(str, as_bytes(plots.slot_color(slot))))
-        assert state["border"] == f"rgb({color})"
-        assert state["checked"] == [f"slot-{slot}", f"latent-{latent}", f"scene-{scene}"]
-        assert all(address.startswith("data:") for address in state["fetched"])
-        assert state["scaling"] == "pixelated"
-    assert seen[0]["latents"] == ["z6KL 4.0", "z0KL 2.0", "z3KL 1.3"]
-    assert seen[0]["legend"].startswith(f"{len(LATENTS)} of {NUM_LATENTS} latents")
+        assert_pictures(visited, scene, slot, latent, value)
+        assert_words(visited, scene, slot, latent, value)
+    assert visited.locator("#latents label").all_text_contents() == [
+        "z6KL 4.0",
+        "z0KL 2.0",
+        "z3KL 1.3",
+    ]
+    legend = visited.text_content("#latents-legend")
+    assert legend.startswith(f"{len(LATENTS)} of {NUM_LATENTS} latents")
+    assert style(visited, "#image", "imageRendering") == "pixelated"
+
+
+def assert_pictures(visited, scene, slot, latent, value):
+    expected = shown_by(ALL_SCENES[scene].traversals[slot], latent, value)
+    for name, picture in zip(
+        ("reconstruction", "component", "segmentation"), expected, strict=True
+    ):
+        np.testing.assert_array_equal(drawn(visited, f"#{name}"), picture)
+    np.testing.assert_array_equal(drawn(visited, "#image"), as_bytes(ALL_SCENES[scene].image))
+    for k, picture in enumerate(ALL_SCENES[scene].components):
+        shown = drawn(visited, f"label:has(#slot-{k}) canvas")
+        np.testing.assert_array_equal(shown, as_bytes(picture))
+
+
+def assert_words(visited, scene, slot, latent, value):
+    name = f"z{LATENTS[latent]} of slot {slot + 1}"
+    label = ["-2 SD", "-0.5 SD", "+1 SD", "+2.5 SD"][value]
+    assert visited.text_content("#latent-name") == name
+    assert visited.text_content("#value-label") == label
+    assert visited.get_attribute("#value", "aria-valuetext") == label
+    described = visited.get_attribute("#component", "aria-label")
+    assert described == f"masked component with {name} at {label}"
+    found = ALL_SCENES[scene].traversals[slot].found[latent]
+    assert visited.text_content("#found") == f"{found:+.2f} SD"
+    color = ", ".join(map(str, as_bytes(plots.slot_color(slot))))
+    assert style(visited, "#component", "borderTopColor") == f"rgb({color})"
+    checked = visited.eval_on_selector_all(":checked", "(all) => all.map((input) => input.id)")
+    assert checked == [f"slot-{slot}", f"latent-{latent}", f"scene-{scene}"]
