@@ -4,11 +4,13 @@ import contextlib
 import errno
 import io
 import os
+import pathlib
 from collections.abc import Mapping
 
 import tensorflow_datasets as tfds
 
-from iodine.datasets import catalogue, quiet
+from iodine import locking
+from iodine.datasets import catalogue, identity, quiet
 from iodine.datasets.scene_builder import SceneBuilder
 from iodine.datasets.shards import SPLITS
 from iodine.errors import UserError
@@ -43,26 +45,33 @@ def prepare(
     Raises:
       UserError: for an unknown name or setting, a source that cannot be read or is not wanted, a
         folder that cannot be written, or one that holds the data made with other settings.
+      InUseError: if another process is making them.
     """
     builder_class, config = catalogue.find(name)
     settings = dict(settings or {})
     _check(name, config, settings, source)
     data_dir = os.path.expanduser(data_dir)
+
+    def build() -> SceneBuilder:
+        return builder_class(
+            config=config.name, data_dir=data_dir, settings=settings, source=source
+        )
+
     try:
         with quiet.tfds_warnings_off():
-            builder = builder_class(
-                config=config.name, data_dir=data_dir, settings=settings, source=source
-            )
-            if builder.is_prepared():
-                _check_same_settings(name, builder)
-                return builder, False
-            if source is None and config.needs_source:
-                raise UserError(f"{name} is not in {data_dir}; pass --source={config.needs_source}")
-            builder.num_workers = num_workers or os.cpu_count()
-            builder.shows_progress = True
-            # TFDS announces downloads on standard output, with sizes that it does not know.
-            with quiet.tfds_bars(enable=False), contextlib.redirect_stdout(io.StringIO()):
-                builder.download_and_prepare(download_config=download_config)
+            builder = build()
+            if not builder.is_prepared():
+                if source is None and config.needs_source:
+                    raise UserError(
+                        f"{name} is not in {data_dir}; pass --source={config.needs_source}"
+                    )
+                with _alone(builder):
+                    if not builder.is_prepared():
+                        _make(builder, num_workers, download_config)
+                        return builder, True
+                    builder = build()  # another process has made them meanwhile
+            _check_same_settings(name, builder)
+            return builder, False
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise UserError(
             f"cannot write to {data_dir} ({error}); choose another --data_dir"
@@ -74,7 +83,28 @@ def prepare(
             f"no space left on the disk of {data_dir}; free some and run again, finished files "
             "are kept"
         ) from error
-    return builder, True
+
+
+def _alone(builder: SceneBuilder) -> contextlib.AbstractContextManager[None]:
+    """Holds the folder of a data set's versions, where it is one of this machine's file system."""
+    folder = os.fspath(builder.data_path.parent)
+    if "://" in folder:  # of a cloud, which Beam's workers reach
+        return contextlib.nullcontext()
+    return locking.held(pathlib.Path(folder), "give another --data_dir")
+
+
+def _make(
+    builder: SceneBuilder,
+    num_workers: int | None,
+    download_config: tfds.download.DownloadConfig | None,
+) -> None:
+    builder.num_workers = num_workers or os.cpu_count()
+    builder.shows_progress = True
+    # TFDS announces downloads on standard output, with sizes that it does not know.
+    with quiet.tfds_bars(enable=False), contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare(download_config=download_config)
+    if "://" not in os.fspath(builder.data_path):
+        identity.identity(builder)  # is kept beside the data, so that nobody has to wait for it
 
 
 def _check(name, config, settings, source):

@@ -1,10 +1,12 @@
 """Trains one configuration in a folder: what `iodine-train` and `iodine-reproduce` share."""
 
+import contextlib
 import os
 import pathlib
 
+from iodine import locking
 from iodine.config import Config
-from iodine.datasets import pipelines
+from iodine.datasets import identity, pipelines
 from iodine.errors import UserError
 from iodine.training.devices import cluster as cluster_lib
 from iodine.training.devices import numerics
@@ -19,8 +21,9 @@ def train(config: Config, run_folder: str, data_dir: str, strategy_name: str, wa
     """Trains a configuration in a folder.
 
     Raises:
-        UserError: for missing or unreadable data, a folder of another run, a loss that is not
-            finite, a full disk, a malformed TF_CONFIG, or a worker that was lost.
+        UserError: for missing or unreadable data, others than the run began with, a folder of
+            another run or in use by another process, a loss that is not finite, a full disk, a
+            malformed TF_CONFIG, or a worker that was lost.
     """
     cluster = cluster_lib.parse(os.environ.get("TF_CONFIG"))
     name = config.data.dataset
@@ -45,11 +48,16 @@ def train(config: Config, run_folder: str, data_dir: str, strategy_name: str, wa
         validation=lambda: pipelines.evaluation_batches(
             data_dir, name, "validation", 64, num_validation
         ).as_numpy_iterator(),
+        identity=identity.identity(stored),
     )
     numerics.follow(config.train)
-    strategy = choose_strategy(strategy_name, cluster, wait)
-    workers = Workers(strategy, cluster)
-    with pipelines.readable(data_dir, name), workers.losses_told():
+    with contextlib.ExitStack() as stack:
+        if cluster is None or cluster.is_chief:
+            stack.enter_context(locking.held(pathlib.Path(run_folder), "give another --run"))
+        strategy = choose_strategy(strategy_name, cluster, wait)
+        workers = Workers(strategy, cluster)
+        stack.enter_context(pipelines.readable(data_dir, name))
+        stack.enter_context(workers.losses_told())
         loop = TrainingLoop(config, pathlib.Path(run_folder), data, strategy, workers)
         if loop.resumed:
             print(f"resuming {run_folder} at step {loop.step:,}", flush=True)

@@ -6,7 +6,7 @@ import json
 import pathlib
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import tensorflow as tf
 from iodine.config import Config, checks
 from iodine.config import schema as config_lib
 from iodine.errors import UserError
+from iodine.training import data_record
 from iodine.training import run_folder as runs
 from iodine.training.checkpoints import TrainingCheckpoints
 from iodine.training.devices.workers import Workers
@@ -34,6 +35,7 @@ class TrainingData:
         [int, Collection[str], tf.distribute.InputContext | None], tf.data.Dataset
     ]
     validation: Callable[[], Iterable[dict[str, Any]]]  # the same finite batches at every call
+    identity: Mapping[str, Any] | None = None  # what tells them from others; of `datasets.identity`
 
 
 class _NotFiniteError(Exception):
@@ -65,18 +67,19 @@ class TrainingLoop:
             workers: all machines that train; this one alone by default.
 
         Raises:
-            UserError: for a folder of another configuration, one that cannot be written, or
-                workers with different configurations or data.
+            UserError: for a folder of another configuration or data, one that cannot be written,
+                or workers with different configurations or data.
         """
         checks.check(config)
         self._workers = workers = workers or Workers(strategy)
         if workers.is_chief:
             runs.check_same(folder, config)
+            data_record.check_same(folder, data.identity)
         self._config = config
         self._data = data
         fixed = np.asarray(next(iter(data.validation()))["image"][:NUM_FIXED_SCENES])
         workers.agree("flags", json.dumps(config_lib.to_dict(config), sort_keys=True).encode())
-        workers.agree("data", fixed.tobytes())
+        workers.agree("data", _told_by(data.identity, fixed))
         self._trainer = Trainer(config, strategy)
         self._checkpoints = self._reports = None
         if workers.is_chief:
@@ -86,6 +89,7 @@ class TrainingLoop:
         self.resumed = self.step > 0
         if workers.is_chief:
             runs.start_or_resume(folder, config)  # only now, because what can be wrong is not
+            data_record.keep(folder, data.identity)
             self._reports = Reports(
                 folder, self._trainer, self._checkpoints, data.validation, fixed
             )
@@ -225,3 +229,10 @@ class TrainingLoop:
         say = self._reports.say if self._reports else functools.partial(print, file=sys.stderr)
         say(f"stopped by {name} at step {self.step:,}; saved; run the same command to go on")
         raise SystemExit(128 + (stop.signal or signal.SIGTERM))
+
+
+def _told_by(identity: Mapping[str, Any] | None, fixed: np.ndarray) -> bytes:
+    """What workers with the same data have in common, and others have not."""
+    if identity is None:
+        return fixed.tobytes()
+    return json.dumps(identity, sort_keys=True).encode()
