@@ -8,7 +8,6 @@ import dataclasses
 from typing import ClassVar
 
 from iodine.errors import UserError
-from iodine.models.iodine import sequences
 from iodine.models.parts.decoders import DecoderConfig
 
 
@@ -137,7 +136,7 @@ class IodineConfig:
     def check(self) -> None:
         """Raises UserError for fields that do not go together."""
         first = self.sequence.first_frame_refinements
-        if self.sequence.enabled and sequences.num_frames(self.num_iterations, first) < 2:
+        if self.sequence.enabled and self.num_iterations < first:
             raise UserError(
                 f"config.model.num_iterations is {self.num_iterations}, but {first} refinements "
                 "read the first frame; give at least as many"

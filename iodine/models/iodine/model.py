@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
 import sonnet as snt
 import tensorflow as tf
@@ -15,13 +14,14 @@ from iodine.models.interface import (
     Spec,
     Step,
     annealed,
-    mixed,
     num_frames_in,
 )
-from iodine.models.iodine import objective, sequences
+from iodine.models.iodine import objective
 from iodine.models.iodine.config import IodineConfig
 from iodine.models.iodine.inputs import Gradients, RefinementInputBuilder
+from iodine.models.iodine.iteration import Iteration, State
 from iodine.models.iodine.refinement_network import RefinementNetwork
+from iodine.models.iodine.sequences import FrameOrder, with_seen_frames
 from iodine.models.parts import distributions
 from iodine.models.parts.decoders import build_decoder
 from iodine.models.parts.distributions import tfd
@@ -31,42 +31,6 @@ from iodine.models.parts.normal_of_mean import image_distribution
 from iodine.models.parts.recomputation import recomputed
 
 PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
-
-
-class Iteration(NamedTuple):
-    """What Algorithm 1 knows when it has decoded after t refinements."""
-
-    parameters: tf.Tensor  # lambda, [B, K, 2 Z]
-    posterior: tfd.Normal  # q(z | x), batch shape [B, K, Z]
-    z: tf.Tensor  # the sample, [B, K, Z]
-    mixture: SlotImage  # p(x | z), batch shape [B]
-    neg_log_likelihood: tf.Tensor  # -log p(x | z), summed over pixels, [B], nats
-    kl: tf.Tensor  # KL(q(z_k | x) || p(z)), summed over latents, [B, K], nats
-    # The same of the frame that was seen last, where the objective counts it.
-    seen_neg_log_likelihood: tf.Tensor | None = None
-
-    def step(self) -> Step:
-        """The same in the terms that all models share."""
-        masks, seen = self.mixture.masks, self.seen_neg_log_likelihood
-        return Step(
-            masks=masks,
-            components=self.mixture.means,
-            reconstruction=mixed(self.mixture.means, masks),
-            latents=self.posterior.mean(),
-            log_likelihood=-self.neg_log_likelihood,
-            mask_logits=self.mixture.mask_logits,
-            sample=self.z,
-            latent_scale=self.posterior.stddev(),
-            kl=self.kl,
-            seen_log_likelihood=None if seen is None else -seen,
-        )
-
-
-class StreamState(NamedTuple):
-    """What is known of clips after their frames so far."""
-
-    parameters: tf.Tensor  # lambda, [B, K, 2 Z]
-    recurrent: Any  # of the refinement network, for B * K rows
 
 
 class Iodine(SceneModel):
@@ -96,6 +60,7 @@ class Iodine(SceneModel):
         _check_choice("scale_map", config.scale_map, distributions.SCALE_MAPS)
         _check_choice("precision", config.precision, PRECISIONS)
         self.config = config
+        self._clips = FrameOrder(config.sequence) if config.sequence.enabled else None
         self.spec = Spec(
             image_shape=image_shape,
             latent_size=config.latent_size,
@@ -103,7 +68,7 @@ class Iodine(SceneModel):
             num_iterations=config.num_iterations,
             free_slots=True,
             free_iterations=True,
-            num_frames=self._num_frames(config.num_iterations) if config.sequence.enabled else None,
+            num_frames=self._clips.num_frames(config.num_iterations) if self._clips else None,
         )
         self._gradient_share = 1.0
         if config.refinement.gradient_of_batch_mean:
@@ -142,28 +107,23 @@ class Iodine(SceneModel):
             **(scheduled or {}),
         )
         steps = [iteration.step() for iteration in iterations]
-        if not self.config.sequence.enabled:
+        if not self._clips:
             return steps
         return [step._replace(target=images[:, self.frame_of(t)]) for t, step in enumerate(steps)]
 
     def frame_of(self, step: int) -> int:
         """0 for single images; of a clip see `sequences.py`."""
-        first = self.config.sequence.first_frame_refinements
-        return sequences.frame_of(step, first) if self.config.sequence.enabled else 0
+        return self._clips.frame_of(step) if self._clips else 0
 
     def iterations_for(self, num_frames: int) -> int:
         """T that reads a clip of F frames. Raises UserError for fewer than two frames."""
-        if not self.config.sequence.enabled:
+        if not self._clips:
             return super().iterations_for(num_frames)
-        if num_frames < 2:
-            raise UserError(
-                f"a clip of {num_frames} frame has nothing to predict; at least 2 are needed"
-            )
-        first = self.config.sequence.first_frame_refinements
-        return sequences.num_iterations(num_frames, first)
+        return self._clips.num_iterations(num_frames)
 
     def start(self, images, noise, num_slots=None):
         """The first frames of clips: `first_frame_refinements` refinements read them."""
+        self._check_frames(images)
         num_slots, _ = self.call_sizes(num_slots, None)
         state = self._initial_state(tf.shape(images)[0], num_slots)
         for draw in tf.unstack(noise["z"]):
@@ -172,6 +132,7 @@ class Iodine(SceneModel):
 
     def advance(self, images, noise, state):
         """The next frames: a decoding, scored on them, and a refinement that reads them."""
+        self._check_frames(images)
         iteration, parameters, recurrent = self._refine(
             self.config.likelihood_scale,
             self.config.objective.kl_weight,
@@ -180,7 +141,7 @@ class Iodine(SceneModel):
             state.recurrent,
             noise["z"],
         )
-        return iteration.step()._replace(target=images), StreamState(parameters, recurrent)
+        return iteration.step()._replace(target=images), State(parameters, recurrent)
 
     def losses(self, steps, images, scheduled=None) -> Losses:
         """Eq. 4."""
@@ -246,7 +207,9 @@ class Iodine(SceneModel):
             noise = draw_same_noise(0, self.noise(num_slots, num_iterations), batch)["z"]
         scale = self.config.likelihood_scale if likelihood_scale is None else likelihood_scale
         kl_weight = self.config.objective.kl_weight if kl_weight is None else kl_weight
-        frames = self._frames(images, num_iterations)
+        frames = [images] * (num_iterations + 1)
+        if self._clips:
+            frames = self._clips.frames(images, num_iterations)
         parameters, state = self._initial_state(batch, num_slots)
         refine = functools.partial(self._refine, scale, kl_weight)
         if self.config.recompute:
@@ -256,52 +219,25 @@ class Iodine(SceneModel):
         for t in range(num_iterations):
             iteration, parameters, state = refine(frames[t], parameters, state, noise[t])
             iterations.append(iteration)
-            if self._cuts_gradients(t, num_iterations - backpropagated if backpropagated else 0):
+            is_cut = backpropagated and t < num_iterations - backpropagated
+            if is_cut or (self._clips and self._clips.cuts_gradients(t)):
                 parameters, state = tf.nest.map_structure(tf.stop_gradient, (parameters, state))
         last, _, _ = self._decode(frames[-1], parameters, noise[-1], scale, kl_weight, False)
-        return self._with_seen_frames([*iterations, last], frames)
+        iterations.append(last)
+        if self.config.sequence.seen_frame_weight:
+            iterations = with_seen_frames(iterations, frames)
+        return iterations
 
-    def _initial_state(self, batch: tf.Tensor, num_slots: int) -> StreamState:
+    def _initial_state(self, batch: tf.Tensor, num_slots: int) -> State:
         """lambda(1) and h(1)."""
         parameters = tf.tile(self.initial_posterior[tf.newaxis, tf.newaxis], [batch, num_slots, 1])
-        return StreamState(parameters, self.refinement.initial_state(batch * num_slots))
+        return State(parameters, self.refinement.initial_state(batch * num_slots))
 
-    def _num_frames(self, num_iterations: int) -> int:
-        first = self.config.sequence.first_frame_refinements
-        return sequences.num_frames(num_iterations, first)
-
-    def _frames(self, images: tf.Tensor, num_iterations: int) -> list[tf.Tensor]:
-        """What each decoding is scored on, [B, H, W, C]."""
-        if not self.config.sequence.enabled:
-            return [images] * (num_iterations + 1)
-        needed = self._num_frames(num_iterations)
-        if images.shape[1] < needed:
-            raise UserError(
-                f"clips of {images.shape[1]} frames are too short for {num_iterations} "
-                f"iterations, which read {needed}"
-            )
-        frames = tf.unstack(images, axis=1)
-        return [frames[self.frame_of(t)] for t in range(num_iterations + 1)]
-
-    def _cuts_gradients(self, t: int, num_constant: int) -> bool:
-        """Whether what refinement t gives counts as constant; the first `num_constant` always."""
-        truncation = self.config.sequence.truncation
-        is_cut = self.config.sequence.enabled and truncation and (t + 1) % truncation == 0
-        return bool(is_cut) or t < num_constant
-
-    def _with_seen_frames(self, iterations, frames):
-        """The likelihood of the frame that was seen last, where it is another than the target."""
-        if not (self.config.sequence.enabled and self.config.sequence.seen_frame_weight):
-            return iterations
-        completed = iterations[:1]
-        for iteration, seen, target in zip(iterations[1:], frames, frames[1:], strict=False):
-            if seen is not target:
-                terms = iteration.mixture.pixel_terms(seen)
-                gradients = iteration.mixture.gradients(seen, terms)
-                value = iteration.mixture.neg_log_likelihood(seen, terms, gradients)
-                iteration = iteration._replace(seen_neg_log_likelihood=value)
-            completed.append(iteration)
-        return completed
+    def _check_frames(self, images: tf.Tensor) -> None:
+        """Raises UserError unless images [B, H, W, C] can be frames of clips."""
+        if not self._clips:
+            raise UserError("this model takes single images, not the frames of clips")
+        self.check_images(images[:, tf.newaxis])
 
     def _refine(self, scale, kl_weight, images, parameters, state, noise):
         """One round of Algorithm 1: the `Iteration`, the next lambda, the next state."""

@@ -23,7 +23,7 @@ def draw_noise(
     seed = tf.convert_to_tensor(seed, tf.int32)
     noise = {}
     for place, (name, spec) in enumerate(specs.items()):
-        own = tf.random.experimental.stateless_fold_in(seed, -place, _ALGORITHM) if place else seed
+        own = _seed_of(seed, place)
         draws = [_draw(own, t, [batch_size, *spec.shape], spec.kind) for t in range(spec.num_draws)]
         noise[name] = tf.stack(draws)
     return noise
@@ -35,6 +35,18 @@ def draw_same_noise(
     """The same noise for every image, so that no result depends on what else is in the batch."""
     noise = draw_noise((seed, 0), specs, 1)
     return {name: tf.repeat(value, batch_size, axis=1) for name, value in noise.items()}
+
+
+def draw_same_noise_at(
+    seed: int, specs: Mapping[str, NoiseSpec], batch_size: tf.Tensor | int, draw: tf.Tensor | int
+) -> dict[str, tf.Tensor]:
+    """One draw of `draw_same_noise`, float32 [B, *shape] by name, by its number, maybe a tensor."""
+    noise = {}
+    for place, (name, spec) in enumerate(specs.items()):
+        own = _seed_of(tf.constant((seed, 0), tf.int32), place)
+        value = _draw(own, draw, [1, *spec.shape], spec.kind)
+        noise[name] = tf.repeat(value, batch_size, axis=0)
+    return noise
 
 
 def draw_noise_by_example(
@@ -58,7 +70,14 @@ def draw_noise_by_example(
     return {name: tf.experimental.numpy.moveaxis(value, 0, 1) for name, value in noise.items()}
 
 
-def _draw(seed: tf.Tensor, t: int, shape: Sequence[int], kind: str) -> tf.Tensor:
+def _seed_of(seed: tf.Tensor, place: int) -> tf.Tensor:
+    """Of the noise at that place among the model's."""
+    if not place:
+        return seed
+    return tf.random.experimental.stateless_fold_in(seed, -place, _ALGORITHM)
+
+
+def _draw(seed: tf.Tensor, t: tf.Tensor | int, shape: Sequence[int], kind: str) -> tf.Tensor:
     folded = tf.random.experimental.stateless_fold_in(seed, t, _ALGORITHM)
     if kind == "uniform":
         return tf.random.stateless_uniform(shape, folded, alg=_ALGORITHM)
