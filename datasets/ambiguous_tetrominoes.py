@@ -121,6 +121,12 @@ def tilings(cells: int) -> list[Reading]:
     return found
 
 
+def rectangle(height: int, width: int) -> int:
+    """The cells of a rectangle in the upper left corner, as `tilings` takes them."""
+    row = (1 << width) - 1
+    return sum(row << (_STRIDE * number) for number in range(height))
+
+
 @functools.cache
 def _shapes() -> dict[int, tuple[int, int]]:
     """Of each shape its bits, counted from its first cell, and that cell's column."""

@@ -124,17 +124,36 @@ def _palette(style: Style, num_sprites: int, numbers: Iterator[int]) -> np.ndarr
 def _coverage(sprite: _Sprite) -> tuple[tuple[slice, slice], np.ndarray]:
     """Where the sprite's box lies in the image, and the covered fraction of its pixels."""
     first, last = CENTERS
-    center_x, center_y = first + (last - first) * sprite.x, first + (last - first) * sprite.y
-    left, top = int(center_x) - _REACH, int(center_y) - _REACH
-    x = (_OFFSETS + (left - center_x)) / sprite.scale
-    y = (_OFFSETS + (top - center_y)) / sprite.scale
-    cosine, sine = math.cos(sprite.orientation), math.sin(sprite.orientation)
+    center = first + (last - first) * sprite.y, first + (last - first) * sprite.x
+    (top, left), covered = coverage(sprite.shape, sprite.scale, sprite.orientation, center)
+    return (slice(top, top + _BOX), slice(left, left + _BOX)), covered
+
+
+def coverage(
+    shape: int, scale: float, orientation: float, center: tuple[float, float]
+) -> tuple[tuple[int, int], np.ndarray]:
+    """How much of every pixel a sprite covers, in a box that holds it.
+
+    Args:
+      shape: an id of `SHAPES`.
+      scale: in `SCALES`.
+      orientation: in radians, clockwise.
+      center: row and column of the centroid, in pixels from the image's upper left corner.
+
+    Returns:
+      Row and column of the box's first pixel, and the fractions in [0, 1], float32 `[31, 31]`.
+    """
+    center_y, center_x = center
+    left, top = math.floor(center_x) - _REACH, math.floor(center_y) - _REACH
+    x = (_OFFSETS + (left - center_x)) / scale
+    y = (_OFFSETS + (top - center_y)) / scale
+    cosine, sine = math.cos(orientation), math.sin(orientation)
     along = cosine * x + sine * y[:, np.newaxis]
     across = cosine * y[:, np.newaxis] - sine * x
-    inside = _INSIDE[sprite.shape](along, across)
+    inside = _INSIDE[shape](along, across)
     points = inside.reshape(_BOX, _POINTS, _BOX, _POINTS)
-    coverage = np.count_nonzero(points, axis=(1, 3)) / np.float32(_POINTS**2)
-    return (slice(top, top + _BOX), slice(left, left + _BOX)), coverage
+    covered = np.count_nonzero(points, axis=(1, 3)) / np.float32(_POINTS**2)
+    return (top, left), covered
 
 
 def _in_square(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -92,7 +92,8 @@ def decode(builder: SceneBuilder, serialized: tf.Tensor) -> dict[str, Any]:
 
     In a graph, what the caller does not use of it is not decoded either.
     """
-    return builder.info.features.deserialize_example(serialized)
+    with quiet.tfds_warnings_off():  # of clips it says that something of its own is deprecated
+        return builder.info.features.deserialize_example(serialized)
 
 
 def available_keys(builder: SceneBuilder) -> tuple[str, ...]:
