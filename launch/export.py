@@ -1,12 +1,14 @@
-"""`iodine-export`: writes a trained model as a SavedModel, or its bare weights."""
+"""`iodine-export`: writes a trained model as a SavedModel, or its bare weights in two formats."""
 
 import pathlib
 
 from absl import flags
 
 from iodine.launch import app
+from iodine.serving import safetensors_file
 from iodine.serving import saved_model as export_lib
-from iodine.training import checkpoints
+from iodine.training import checkpoints, weights_folder
+from iodine.training import run_folder as runs
 
 _RUN = flags.DEFINE_string(
     "run", None, "Folder of a run, or pretrained:NAME for weights of the package.", required=True
@@ -15,8 +17,9 @@ _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
 _FORMAT = flags.DEFINE_enum(
     "format",
     "saved_model",
-    ("saved_model", "weights"),
-    "A SavedModel for plain TensorFlow, or a run's folder with the weights alone, for --run.",
+    ("saved_model", "weights", "safetensors"),
+    "A SavedModel for plain TensorFlow; a run's folder with the weights alone, for --run; or "
+    "model.safetensors with config.json and a card, for any program, and for --run too.",
 )
 _NUM_SLOTS = flags.DEFINE_integer(
     "num_slots", None, "Number of slots K; by default as trained.", lower_bound=1
@@ -39,6 +42,11 @@ _CHECKPOINT = flags.DEFINE_enum(
 def main() -> None:
     """Reads the flags and exports."""
     config, model = checkpoints.load_model(_RUN.value, _CHECKPOINT.value)
+    if _FORMAT.value == "safetensors":
+        folder = pathlib.Path(_OUTPUT.value)
+        weights_folder.write(model, config, runs.resolve(_RUN.value), folder)
+        print(f"weights written to {folder / safetensors_file.NAME}; or use --run={folder}")
+        return
     if _FORMAT.value == "weights":
         checkpoints.save_weights(model, config, pathlib.Path(_OUTPUT.value))
         print(f"weights written; use them with --run={_OUTPUT.value}")

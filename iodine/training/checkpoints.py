@@ -9,6 +9,7 @@ from iodine.config import Config
 from iodine.errors import UserError
 from iodine.models import registry
 from iodine.models.interface import SceneModel
+from iodine.serving import safetensors_file
 from iodine.training import checkpoint_folder
 from iodine.training import run_folder as runs
 from iodine.training.trainer import Trainer
@@ -161,9 +162,13 @@ def load_model(run: str, which: str = "latest") -> tuple[Config, SceneModel]:
     if which not in subfolders:
         raise UserError(f"unknown checkpoint {which!r}; known: {', '.join(subfolders)}")
     paths = checkpoint_folder.newest_first(folder / subfolders[which])
-    if not paths:
+    bare_weights = folder / safetensors_file.NAME  # as exported, with no checkpoint beside them
+    if not paths and not (which == "latest" and bare_weights.exists()):
         raise UserError(_nothing_to_load(folder, which))
     model = registry.build(config)
+    if not paths:
+        safetensors_file.restore(model, bare_weights)
+        return config, model
 
     def read(path: str) -> None:
         status = tf.train.Checkpoint(averaged_model=model).restore(path)

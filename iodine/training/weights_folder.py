@@ -1,0 +1,85 @@
+"""A folder that holds a model for others: weights as safetensors, configuration, card."""
+
+import importlib.metadata
+import json
+import math
+import pathlib
+import shutil
+
+import tensorflow as tf
+
+from iodine.config import Config
+from iodine.errors import UserError
+from iodine.models.interface import SceneModel
+from iodine.serving import safetensors_file
+from iodine.training import run_folder as runs
+
+CARD = "README.md"
+_TABLE1 = ("fg_ari", "mse", "kl")
+
+
+def write(model: SceneModel, config: Config, source: pathlib.Path, folder: pathlib.Path) -> None:
+    """Writes `model.safetensors`, `config.json` and the card; the folder serves as a run's too.
+
+    Args:
+        model: trained.
+        config: of its run.
+        source: the run's folder; its own card is taken over if it has one.
+        folder: to write to.
+
+    Raises:
+        UserError: if there is a run in the folder already.
+    """
+    if (folder / "config.json").exists():
+        raise UserError(f"{folder} already holds a run; give another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata = {"format": "numpy", "preset": config.preset, "written_by": _version()}
+    safetensors_file.write(folder / safetensors_file.NAME, model, metadata)
+    if (source / CARD).exists():
+        shutil.copyfile(source / CARD, folder / CARD)
+    else:
+        (folder / CARD).write_text(_card(model, config, source), encoding="utf-8")
+    runs.start_or_resume(folder, config)  # last: what has a configuration is whole
+
+
+def _card(model: SceneModel, config: Config, source: pathlib.Path) -> str:
+    spec, train = model.spec, config.train
+    count = sum(math.prod(variable.shape) for variable in model.variables)
+    height, width = spec.image_shape[:2]
+    rows = {
+        "model": f"{config.model.kind}, {count:,} weights",
+        "images": f"{height} x {width} RGB, values in [0, 1]",
+        "slots, latents, iterations": f"{spec.num_slots}, {spec.latent_size}, "
+        f"{spec.num_iterations}",
+        "data": f"`{config.data.dataset}`",
+        "training": f"preset `{config.preset}`, {train.steps:,} steps of {train.batch_size} images "
+        f"if it was not stopped before, seed {train.seed}",
+        "scores": _scores(source),
+        "written by": f"{_version()}, TensorFlow {tf.__version__}",
+    }
+    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    return "\n".join([f"# {config.preset}", "", "| | |", "|---|---|", *lines, "", _READING])
+
+
+def _scores(source: pathlib.Path) -> str:
+    """What `iodine-evaluate` left in the run's folder, if anything."""
+    try:
+        summary = json.loads((source / "evaluation.json").read_text())
+        parts = [
+            f"{name} {summary[name]['mean']:.4g} over {summary[name]['num_images']} images"
+            for name in _TABLE1
+            if name in summary
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        parts = []
+    return ", ".join(parts) or "not evaluated"
+
+
+def _version() -> str:
+    return f"iodine-tf2 {importlib.metadata.version('iodine-tf2')}"
+
+
+_READING = """`model.safetensors` holds all weights as float32 by their place in the model, as in
+"decoder/first/w"; kernels of convolutions are [height, width, in, out], of linear layers [in, out].
+`safetensors.numpy.load_file` reads it without TensorFlow; `config.json` holds all sizes.
+"""
