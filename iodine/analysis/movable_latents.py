@@ -55,7 +55,8 @@ def move_latents(
     components, logits = (x.numpy() for x in traversals.decode_slots(model, tf.constant(mean)))
     moved_components, moved_masks = [], []
     for slot, of_slot in enumerate(mean):
-        others = logsumexp(np.delete(logits, slot, axis=0), axis=0)  # [H, W]; -inf if K = 1
+        is_other = np.arange(len(mean))[:, np.newaxis, np.newaxis] != slot
+        others = logsumexp(np.where(is_other, logits, -np.inf), axis=0)  # [H, W]; -inf if K = 1
         for latent in latents:  # one at a time, for a decoding of large images takes much memory
             changed = traversals.with_latent_at(model, of_slot, latent, values)
             decoded, decoded_logits = traversals.decode_slots(model, tf.constant(changed))

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from iodine.config import Config, DataConfig, TrainConfig, override
+from iodine.models import registry
 from iodine.models.iodine.config import IodineConfig, RefinementConfig
 from iodine.models.iodine.model import Iodine
 from iodine.models.parts.decoders import DecoderConfig
@@ -58,3 +59,12 @@ def random_noise(decodings, batch, slots=SLOTS, latent=LATENT, seed=2):
     """[N, B, K, Z]."""
     shape = (decodings, batch, slots, latent)
     return tf.constant(np.random.default_rng(seed).standard_normal(shape), tf.float32)
+
+
+def smallest_preset(kind):
+    """By the image's side, then by the number of values in its configuration's layers."""
+    presets = [registry.preset(name) for name in registry.preset_names()]
+    return min(
+        (config for config in presets if config.model.kind == kind),
+        key=lambda config: (config.data.image_size, config.model.latent_size),
+    )

@@ -6,6 +6,7 @@ A new model is covered by being registered. What it promises differently is said
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_models import smallest_preset
 
 from iodine.config import override
 from iodine.errors import UserError
@@ -20,15 +21,6 @@ ORDERED = {"monet"}
 FEED_FORWARD = {"monet", "vae"}
 KINDS = registry.kinds()
 TOLERANCE = 1e-4
-
-
-def smallest_preset(kind):
-    """By the image's side, then by the number of values in its configuration's layers."""
-    presets = [registry.preset(name) for name in registry.preset_names()]
-    return min(
-        (config for config in presets if config.model.kind == kind),
-        key=lambda config: (config.data.image_size, config.model.latent_size),
-    )
 
 
 class Case:
