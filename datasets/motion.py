@@ -20,6 +20,7 @@ MIN_SHOWN = 0.5  # in a clip of things that come in, this part of everything sho
 MIN_HIDDEN_FRAMES = 3  # on end
 MIN_CLEAR_FRAMES = 2  # before and after
 CLEAR = 0.75  # part of it that shows in these, at least
+MIN_FRAMES_OCCLUDED = 12  # in fewer there is hardly time to vanish and to come out
 
 
 class Path(NamedTuple):

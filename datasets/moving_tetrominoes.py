@@ -51,7 +51,7 @@ def generate_clip(
       seed: 0 to 2^64 - 1.
       split: train, validation or test; equal indices of different splits are unrelated clips.
       index: the clip's number within its split, from 0.
-      num_frames: F, at least 2; of "occluded" at least 10.
+      num_frames: F, at least 2; of "occluded" at least `motion.MIN_FRAMES_OCCLUDED`.
       kind: out of `motion.KINDS`.
 
     Returns:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow_datasets as tfds
 
-from iodine.datasets import moving_sprites, multi_dsprites_generator, released_records
+from iodine.datasets import motion, moving_sprites, multi_dsprites_generator, released_records
 from iodine.datasets.multi_dsprites_generator import IMAGE_SIZE, Style
 from iodine.datasets.scene_builder import Scene, SceneBuilder, SceneConfig
 
@@ -86,6 +86,7 @@ def _moving_configs() -> list[MultiDspritesConfig]:
     }
     test_only = {
         "num_frames": 16,
+        "min_frames": motion.MIN_FRAMES_OCCLUDED,
         "num_train": 0,
         "num_validation": 0,
         "scenes_per_shard": 80,

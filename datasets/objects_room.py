@@ -66,7 +66,7 @@ class ObjectsRoom(SceneBuilder):
         _test_file("identical_color", 6, "four to six objects of one colour"),
         SceneConfig(
             name="sequences_generated",
-            description="Rendered with Blender: 16 frames of a camera's flight, three objects.",
+            description="Rendered with Blender: frames of a camera's flight, three objects.",
             image_size=IMAGE_SIZE,
             num_entities=NUM_BACKGROUND + sequences.NUM_OBJECTS,
             num_background=NUM_BACKGROUND,
@@ -95,8 +95,8 @@ class ObjectsRoom(SceneBuilder):
             "size": (entities,),
             "rotation": (entities,),
             "background_color": (entities, NUM_BACKGROUND, 3),
-            "camera_azimuth": (entities, sequences.NUM_FRAMES),
-            "camera_pitch": (entities, sequences.NUM_FRAMES),
+            "camera_azimuth": (entities, self.builder_config.num_frames),
+            "camera_pitch": (entities, self.builder_config.num_frames),
         }
         return {
             "shape": tfds.features.Tensor(shape=(entities,), dtype=np.int32),
@@ -108,7 +108,8 @@ class ObjectsRoom(SceneBuilder):
 
     def generate(self, split: str, index: int) -> Scene:
         """Renders a sequence."""
-        return sequences.generate(self.settings["seed"], split, index)
+        num_frames = self.builder_config.num_frames
+        return sequences.generate(self.settings["seed"], split, index, num_frames)
 
     def released_schema(self) -> released_records.Schema:
         """That of the released file of this configuration."""

@@ -23,7 +23,7 @@ import numpy as np
 from iodine.datasets import blender
 from iodine.datasets.random_streams import below, raw_numbers, uniform
 
-NUM_FRAMES = 16
+NUM_FRAMES = 16  # as in the paper, unless another number is asked for
 NUM_OBJECTS = 3
 NUM_BACKGROUND = 4  # ids: 0 the sky, 1 the floor, 2 and 3 two halves of the walls
 SHAPES = ("sphere", "cube", "cylinder", "cone", "torus", "icosahedron")
@@ -59,11 +59,13 @@ class Room(NamedTuple):
     floor_color: tuple[float, float, float]
     wall_color: tuple[float, float, float]
     bodies: tuple[Body, ...]
-    azimuths: np.ndarray  # [16], the camera's place on the ring, degrees from the x axis
-    pitches: np.ndarray  # [16], upwards, degrees
+    azimuths: np.ndarray  # [F], the camera's place on the ring, degrees from the x axis
+    pitches: np.ndarray  # [F], upwards, degrees
 
 
-def generate(seed: int, split: str, index: int) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
+def generate(
+    seed: int, split: str, index: int, num_frames: int = NUM_FRAMES
+) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
     """Renders one sequence, a pure function of its arguments.
 
     Rooms are drawn until one to three objects are visible in every frame.
@@ -72,9 +74,10 @@ def generate(seed: int, split: str, index: int) -> dict[str, np.ndarray | dict[s
       seed: 0 to 2^64 - 1.
       split: train, validation or test; equal indices of different splits are unrelated.
       index: the sequence's number within its split, from 0.
+      num_frames: F, at least 2.
 
     Returns:
-      `image` uint8 `[16, 64, 64, 3]`; `label_map` uint8 `[16, 64, 64]`, ids as `NUM_BACKGROUND`
+      `image` uint8 `[F, 64, 64, 3]`; `label_map` uint8 `[F, 64, 64]`, ids as `NUM_BACKGROUND`
       says, then the objects; `visibility` float32 `[7]`, 1 for what any frame shows; `factors` as
       the function of that name says.
 
@@ -83,21 +86,21 @@ def generate(seed: int, split: str, index: int) -> dict[str, np.ndarray | dict[s
     """
     numbers = raw_numbers(seed, split, index)
     while True:
-        room = draw_room(numbers)
+        room = draw_room(numbers, num_frames)
         _build(room)
-        label_map = np.stack([_labels(room, frame) for frame in range(NUM_FRAMES)])
+        label_map = np.stack([_labels(room, frame) for frame in range(num_frames)])
         if _is_admissible(label_map):
             break
     ids = np.arange(NUM_BACKGROUND + NUM_OBJECTS)
     return {
-        "image": np.stack([_image(room, frame) for frame in range(NUM_FRAMES)]),
+        "image": np.stack([_image(room, frame) for frame in range(num_frames)]),
         "label_map": label_map,
         "visibility": np.isin(ids, label_map).astype(np.float32),
         "factors": factors(room),
     }
 
 
-def draw_room(numbers: Iterator[int]) -> Room:
+def draw_room(numbers: Iterator[int], num_frames: int = NUM_FRAMES) -> Room:
     """Draws colours, objects that do not touch, and the camera's flight.
 
     The flight's first place on the ring and its velocity along it are uniform, and so are the first
@@ -119,8 +122,8 @@ def draw_room(numbers: Iterator[int]) -> Room:
         floor_color,
         wall_color,
         bodies,
-        azimuth + velocity * np.arange(NUM_FRAMES),
-        first + (last - first) * np.arange(NUM_FRAMES) / (NUM_FRAMES - 1),
+        azimuth + velocity * np.arange(num_frames),
+        first + (last - first) * np.arange(num_frames) / (num_frames - 1),
     )
 
 
@@ -145,7 +148,7 @@ def factors(room: Room) -> dict[str, np.ndarray]:
     `SHAPES`; `color` `[4, 3]`, sRGB in [0, 1]; `position` `[4, 3]`, of the centre; `size`, half of
     the extent; `rotation`, about the vertical, degrees. Of the background, the objects' rows 0:
     `background_color` `[4, 4, 3]` of sky, floor and the halves of the walls; `camera_azimuth` and
-    `camera_pitch` `[4, 16]`, degrees. All but `shape` float32.
+    `camera_pitch` `[4, F]`, degrees. All but `shape` float32.
     """
     bodies = room.bodies
     background = [SKY_COLOR, room.floor_color, room.wall_color, room.wall_color]
@@ -187,9 +190,9 @@ def _body(numbers: Iterator[int]) -> Body:
 
 
 def _is_admissible(label_map: np.ndarray) -> bool:
-    """Whether every frame `[16, H, W]` shows an object well enough; no more than three exist."""
+    """Whether every frame `[F, H, W]` shows an object well enough; no more than three exist."""
     ids = NUM_BACKGROUND + np.arange(NUM_OBJECTS)
-    pixels = np.sum(label_map[..., None] == ids, axis=(1, 2))  # [16, 3]
+    pixels = np.sum(label_map[..., None] == ids, axis=(1, 2))  # [F, 3]
     return bool((pixels.max(axis=1) >= MIN_PIXELS).all())
 
 

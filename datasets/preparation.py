@@ -110,8 +110,11 @@ def _make(
 def _check(name, config, settings, source):
     if unknown := sorted(set(settings) - set(config.settings())):
         raise UserError(f"{name} takes no {unknown[0]}; it has {', '.join(config.settings())}")
-    if settings.get("num_frames", 2) < 2:
-        raise UserError(f"num_frames is {settings['num_frames']}; a clip needs at least two frames")
+    if settings.get("num_frames", config.min_frames) < config.min_frames:
+        raise UserError(
+            f"num_frames is {settings['num_frames']}; a clip of {name} needs {config.min_frames} "
+            "or more"
+        )
     sizes = [key for key in (f"num_{split}" for split in SPLITS) if key in settings]
     least = {key: min(1, config.settings()[key]) for key in sizes}
     if empty := [key for key, value in least.items() if settings[key] < value]:

@@ -37,6 +37,7 @@ class SceneConfig(tfds.core.BuilderConfig):
     num_entities: int = 0  # ids in a label map, with the background; 0 for data without masks
     num_background: int = 1  # the first so many ids are background, read as the one entity 0
     num_frames: int | None = None  # of a sequence; None for single images
+    min_frames: int = 2
     num_train: int = 0
     num_validation: int = 0
     num_test: int = 0

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from iodine.datasets import ambiguous_tetrominoes, moving_tetrominoes, released_records
+from iodine.datasets import ambiguous_tetrominoes, motion, moving_tetrominoes, released_records
 from iodine.datasets.scene_builder import Scene, SceneBuilder, SceneConfig
 from iodine.datasets.tetromino_generator import NUM_PIECES, generate_scene
 
@@ -61,6 +61,7 @@ _MOVING = {
 }
 _OCCLUDED = {  # a test set only
     "num_frames": 16,
+    "min_frames": motion.MIN_FRAMES_OCCLUDED,
     "num_train": 0,
     "num_validation": 0,
     "scenes_per_shard": 80,
