@@ -10,6 +10,7 @@ from iodine.analysis import traversals
 from iodine.analysis.traversal_effects import MovedPixels, effects, moved_pixels
 from iodine.analysis.traversals import Traversal
 from iodine.evaluation.inference import Decomposition
+from iodine.evaluation.spread import json_number
 from iodine.figures import decompositions as plots
 from iodine.figures import traversal_page
 from iodine.figures.grids import Block, blocks_figure
@@ -19,7 +20,6 @@ from iodine.reproduction.framework import shown_scenes, tasks
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context
-from iodine.reproduction.framework.spread import json_number
 from iodine.reproduction.framework.wording import NOT_RUN
 
 _ROWS = 6  # latents that a figure shows, as in Figure 6

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from iodine.evaluation import spread
 from iodine.evaluation.matching import found_objects
 from iodine.evaluation.summary import mean_over_images
 from iodine.figures.grids import Block, blocks_figure
-from iodine.reproduction.framework import shown_scenes, spread, tasks, wording
+from iodine.reproduction.framework import shown_scenes, tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context, Run

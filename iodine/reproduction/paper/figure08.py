@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from iodine.evaluation import spread
 from iodine.figures import decompositions as plots
-from iodine.reproduction.framework import spread, tasks, wording
+from iodine.reproduction.framework import tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context, Run

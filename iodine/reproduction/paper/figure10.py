@@ -11,9 +11,10 @@ from iodine.analysis import multistability
 from iodine.analysis.multistability import NoisyInference, Stimulus, Variant
 from iodine.datasets import ambiguous_tetrominoes, catalogue
 from iodine.errors import UserError
+from iodine.evaluation import spread
 from iodine.evaluation.inference import Decomposition
 from iodine.figures.multistability import Example, multistability_figure
-from iodine.reproduction.framework import spread, tasks
+from iodine.reproduction.framework import tasks
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context

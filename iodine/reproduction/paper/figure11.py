@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from iodine.evaluation import spread
 from iodine.evaluation.summary import left_out, mean_over_images
 from iodine.figures.grids import Block, blocks_figure
-from iodine.reproduction.framework import shown_scenes, spread, tasks, wording
+from iodine.reproduction.framework import shown_scenes, tasks, wording
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context

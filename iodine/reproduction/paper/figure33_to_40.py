@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from iodine.evaluation import spread
 from iodine.figures import decompositions as plots
 from iodine.models.iodine.config import RefinementConfig
-from iodine.reproduction.framework import spread, tasks, training_curves
+from iodine.reproduction.framework import tasks, training_curves
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from iodine.evaluation import spread
 from iodine.evaluation.summary import left_out, mean_over_images
-from iodine.reproduction.framework import given_runs, spread, tasks, wording, workloads
+from iodine.reproduction.framework import given_runs, tasks, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context, Run

@@ -1,4 +1,4 @@
-"""Quartiles over images of which some may have diverged: Figures 8 and 9."""
+"""Quartiles over images of which some may have diverged, as in Figures 8 and 9; JSON numbers."""
 
 import numpy as np
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib import cbook
 
-from iodine.reproduction.framework import spread
+from iodine.evaluation import spread
 
 VALUES = np.random.default_rng(0).normal(size=[3, 37])
 FINITE = np.ones_like(VALUES, dtype=bool)
