@@ -1,6 +1,7 @@
 """Clips and what a model predicts of them: Figure 12's layout, and animations."""
 
 import pathlib
+from typing import BinaryIO
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -100,11 +101,11 @@ def animation(frames: np.ndarray, result: Decomposition, first_frame: int = 1) -
     return np.concatenate(panels[:-1], axis=2)
 
 
-def save_animation(pictures: np.ndarray, path: str | pathlib.Path) -> None:
+def save_animation(pictures: np.ndarray, file: str | pathlib.Path | BinaryIO) -> None:
     """Writes pictures, uint8 [F, H, W, 3], as a GIF that runs for ever, five a second."""
     first, *others = (Image.fromarray(picture) for picture in pictures)
     first.save(
-        path,
+        file,
         format="GIF",
         save_all=True,
         append_images=others,

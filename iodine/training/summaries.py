@@ -1,21 +1,26 @@
 """TensorBoard: scalars and pictures of a training."""
 
 import contextlib
+import io
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.image import metadata as image_metadata
 
 from iodine.config import Config
 from iodine.config import schema as config_lib
 from iodine.errors import UserError, first_line
-from iodine.evaluation import inference
+from iodine.evaluation import clips, inference
 from iodine.figures import decompositions as plots
+from iodine.figures import sequences
 from iodine.models.interface import SceneModel, Schedule
 from iodine.training.trainer import StepMetrics
+
+_NUM_CLIPS = 2  # that are drawn
 
 
 def hyperparameters(config: Config) -> dict[str, bool | float | str]:
@@ -44,7 +49,10 @@ class Summaries:
         schedules: Mapping[str, Schedule],
         fixed_images: np.ndarray,
     ):
-        """Takes a few scenes [B, H, W, 3] in [0, 1] that are decomposed again and again."""
+        """Takes a few scenes that are decomposed again and again.
+
+        These are images [B, H, W, 3] in [0, 1], or clips [B, F, H, W, 3].
+        """
         self._config = config
         self._schedules = schedules
         self._fixed_images = tf.constant(fixed_images)
@@ -52,6 +60,7 @@ class Summaries:
         with self._failures_told():
             self._writer = tf.summary.create_file_writer(str(self._folder))
         self._decompose = tf.function(inference.decompose_iterations, autograph=False)
+        self._decompose_clips = tf.function(clips.decompose_clips, autograph=False)
 
     def write_hyperparameters(self) -> None:
         """What the HParams tab compares runs by; belongs to the run, so once is enough."""
@@ -89,7 +98,13 @@ class Summaries:
             tf.summary.scalar("train/rollbacks", count)
 
     def write_images(self, step: int, model: SceneModel) -> None:
-        """Decompositions of the fixed scenes, and the first one over the iterations."""
+        """Decompositions of the fixed scenes, and the first one over the iterations.
+
+        Of clips the first `_NUM_CLIPS` in the manner of Figure 12, and as animations.
+        """
+        if model.spec.num_frames is not None:
+            self._write_clips(step, model)
+            return
         results = self._decompose(model, self._fixed_images)
         images = self._fixed_images.numpy()
         figures = {
@@ -100,6 +115,18 @@ class Summaries:
         with self._writing(step):
             for name, figure in figures.items():
                 tf.summary.image(name, plots.as_array(figure)[np.newaxis])
+
+    def _write_clips(self, step: int, model: SceneModel) -> None:
+        frames = self._fixed_images[:_NUM_CLIPS]
+        results = self._decompose_clips(model, frames).each(np.asarray)
+        figures, animations = [], []
+        for b, clip in enumerate(frames.numpy()):
+            result = results.each(lambda field, b=b: field[b])
+            figures.append(plots.as_array(sequences.clip_figure(clip, result)))
+            animations.append(sequences.animation(clip, result))
+        with self._writing(step):
+            tf.summary.image("clip", np.stack(figures))
+            _write_animations("clip_animation", animations)
 
     @contextlib.contextmanager
     def _writing(self, step: int) -> Iterator[None]:
@@ -118,3 +145,21 @@ class Summaries:
                 f"cannot write to {self._folder}: {first_line(error)}; the checkpoints in the run "
                 "are kept; make room and run the same command to go on"
             ) from error
+
+
+def _write_animations(name: str, animations: Sequence[np.ndarray]) -> None:
+    """Like `tf.summary.image`, but GIFs; uint8 [F, H, W, 3] each, of one size.
+
+    TensorBoard shows any picture that a browser does.
+    """
+    height, width = animations[0].shape[1:3]
+    encoded = []
+    for pictures in animations:
+        file = io.BytesIO()
+        sequences.save_animation(pictures, file)
+        encoded.append(file.getvalue())
+    tf.summary.write(
+        name,
+        tf.constant([str(width).encode(), str(height).encode(), *encoded]),
+        metadata=image_metadata.create_summary_metadata(None, None),
+    )

@@ -79,6 +79,7 @@ def assert_summarises(summary, expected):
     for name, value in expected.items():
         entry = summary[name]
         fields = {"mean", "std", "ci95", "num_images", "num_left_out", "per_iteration"}
+        fields |= {"mean_over_all", "num_diverged"}
         assert set(entry) == fields
         tolerance = {"rtol": 1e-4, "atol": 1e-5}
         np.testing.assert_allclose(entry["mean"], value[-1].mean(), **tolerance)
@@ -189,7 +190,7 @@ def test_divergence_is_said_and_nothing_is_written(
 ):
     values = np.array([[1.0, 2.0, 3.0], [1.0, np.inf, 3.0], [1.0, np.nan, np.nan]])
     monkeypatch.setattr(
-        "iodine.launch.evaluate.evaluation.Evaluator.__call__", lambda *_: {"neg_elbo": values}
+        "iodine.launch.evaluate.Evaluator.__call__", lambda *_: {"neg_elbo": values}
     )
     flags = (f"--run={tiny_run}", f"--data_dir={tiny_data}", f"--output={tmp_path}")
     outcome = program("evaluate", *flags, "--num_images=3")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_file_loader
+from tensorboard.util import img_mime_type_detector
 
 from iodine.config import override
 from iodine.errors import UserError
@@ -87,6 +88,31 @@ def test_pictures(tmp_path):
         picture = tf.io.decode_png(png).numpy()
         assert picture.shape == (int(height), int(width), 3)
         assert picture.std() > 20
+
+
+def test_pictures_of_clips(tmp_path):
+    """As a figure and as an animation that TensorBoard's server tells from its bytes."""
+    changes = {"model.sequence.enabled": True, "model.num_iterations": 3}
+    config = override(CONFIG, changes)
+    frames = np.random.default_rng(0).uniform(size=[3, 4, 6, 6, 3]).astype(np.float32)
+    tf.keras.utils.set_random_seed(0)
+    writer_of(tmp_path, frames).write_images(5, registry.build(config))
+    found = events(tmp_path)
+    assert set(found) == {("clip", 5), ("clip_animation", 5)}
+    width, height, *pngs = found["clip", 5]
+    assert len(pngs) == 2
+    for png in pngs:
+        picture = tf.io.decode_png(png).numpy()
+        assert picture.shape == (int(height), int(width), 3)
+        assert picture.std() > 20
+    width, height, *animations = found["clip_animation", 5]
+    for clip, animation in zip(frames, animations, strict=False):
+        assert img_mime_type_detector.from_bytes(animation) == "image/gif"
+        pictures = tf.io.decode_gif(animation).numpy()
+        assert pictures.shape == (3, int(height), int(width), 3)
+        scale = int(height) // 6
+        corners = pictures[:, scale // 2 : int(height) : scale, scale // 2 : int(height) : scale]
+        np.testing.assert_allclose(corners / 255, clip[1:], atol=0.1)  # a GIF has 256 colours
 
 
 def test_a_training_writes_all(tiny_run):
