@@ -32,9 +32,9 @@ class Block:
     titles: Sequence[str] = ()  # above the columns
     rows: Sequence[Sequence[np.ndarray | None]] = ()
     borders: Sequence[np.ndarray | None] = ()  # each column's RGB; None or too few: no border
-    row_borders: Sequence[np.ndarray | None] = ()  # the same of rows; they go before the columns'
     labels: Sequence[str] = ()  # left of the rows
     not_run: str = ""  # why there are no rows
+    row_borders: Sequence[np.ndarray | None] = ()  # the same of rows; they go before the columns'
 
 
 def blocks_figure(blocks: Sequence[Block], foot: float = 0.0) -> Figure:
