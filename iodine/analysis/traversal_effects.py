@@ -1,14 +1,20 @@
 """What a traversal does to a scene, in numbers: to the slot's object, and to the other objects."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from iodine.analysis.traversals import Traversal
+from iodine.evaluation.spread import json_number
 
 # A pixel moves if a channel's range over the traversal is larger, of [0, 1]. Our choice: it is the
 # sigma of the likelihood, below which the paper's models do not care about a difference.
 MOVED = 0.1
+
+# Columns of `effect_table`.
+EFFECT_COLUMNS = ("row_shift", "column_shift", "color_change", "elsewhere")
+MOVED_COLUMNS = ("moved_own", "moved_others", "share_of_own", "share_of_others")
 
 
 class MovedPixels(NamedTuple):
@@ -58,6 +64,16 @@ def moved_pixels(
     return MovedPixels(counts, masks.sum(axis=(1, 2)))
 
 
+def moved_pixels_of_scene(traversal: Traversal, true_masks: np.ndarray) -> MovedPixels | None:
+    """The same of a scene's true masks [L, H, W], entity 0 the background.
+
+    None for a scene without a visible object.
+    """
+    masks = np.asarray(true_masks)[1:]
+    masks = masks[masks.any(axis=(1, 2))]
+    return moved_pixels(traversal, masks) if len(masks) else None
+
+
 def effects(traversal: Traversal) -> list[dict[str, float]]:
     """What each latent of a slot does over its values.
 
@@ -88,6 +104,56 @@ def effects(traversal: Traversal) -> list[dict[str, float]]:
             }
         )
     return found
+
+
+def effect_table(
+    traversal: Traversal, kl: np.ndarray, moved: MovedPixels | None
+) -> list[dict[str, Any]]:
+    """A line for each latent: its KL, and its `EFFECT_COLUMNS` and `MOVED_COLUMNS`.
+
+    Args:
+        traversal: of a model without slots, its effects on a slot are None.
+        kl: nats by latent, [Z].
+        moved: None where there are no true objects; then these columns are None.
+    """
+    of_slot: list[dict[str, Any]] = [dict.fromkeys(EFFECT_COLUMNS)] * len(traversal.latents)
+    if traversal.masks.shape[2] > 1:
+        of_slot = effects(traversal)
+    return [
+        {
+            "latent": int(latent),
+            "kl": float(kl[latent]),
+            **effect,
+            **(dict.fromkeys(MOVED_COLUMNS) if moved is None else moved_columns(moved, number)),
+        }
+        for number, (latent, effect) in enumerate(zip(traversal.latents, of_slot, strict=True))
+    ]
+
+
+def moved_columns(moved: MovedPixels, number: int) -> dict[str, int | float | None]:
+    """Of the latent of this number; None for a share of nothing."""
+    return {
+        "moved_own": int(moved.counts[number].max()),
+        "moved_others": int(moved.others[number]),
+        "share_of_own": json_number(moved.share_of_own[number]),
+        "share_of_others": json_number(moved.share_of_others[number]),
+    }
+
+
+def effects_in_words(rows: Sequence[dict[str, Any]]) -> str:
+    """One sentence on lines of `effect_table` of a model with slots."""
+
+    def largest(name: str) -> str:
+        row = max(rows, key=lambda row: row[name])
+        return f"{row[name]:.2f} (z{row['latent']})"
+
+    elsewhere = np.mean([row["elsewhere"] for row in rows])
+    return (
+        f"traversing {len({row['latent'] for row in rows})} latents of one slot moves its object "
+        f"by up to {largest('row_shift')} pixels down, {largest('column_shift')} across, and "
+        f"changes its colour by up to {largest('color_change')}; the rest of the scene changes "
+        f"by {elsewhere:.4f} on average"
+    )
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -7,10 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from iodine.analysis import traversals
-from iodine.analysis.traversal_effects import MovedPixels, effects, moved_pixels
+from iodine.analysis.traversal_effects import (
+    MOVED_COLUMNS,
+    MovedPixels,
+    effect_table,
+    effects_in_words,
+    moved_columns,
+    moved_pixels_of_scene,
+)
 from iodine.analysis.traversals import Traversal
 from iodine.evaluation.inference import Decomposition
-from iodine.evaluation.spread import json_number
 from iodine.figures import decompositions as plots
 from iodine.figures import traversal_page
 from iodine.figures.grids import Block, blocks_figure
@@ -33,8 +39,6 @@ _HEADINGS = {
     MULTI: "VAE, trained on scenes of several objects",
     IODINE: "IODINE, one slot",
 }
-_EFFECTS = ("row_shift", "column_shift", "color_change", "elsewhere")
-_MOVED = ("moved_own", "moved_others", "share_of_own", "share_of_others")
 
 
 class _Inferred(NamedTuple):
@@ -91,42 +95,16 @@ def _moved(inferred: _Inferred, scene: int, traversal: Traversal) -> MovedPixels
     """None for a scene without a visible object, or of data without masks."""
     if "mask" not in inferred.scenes:
         return None
-    masks = np.asarray(inferred.scenes["mask"][scene])[1:]
-    masks = masks[masks.any(axis=(1, 2))]
-    return moved_pixels(traversal, masks) if len(masks) else None
+    return moved_pixels_of_scene(traversal, inferred.scenes["mask"][scene])
 
 
 def _rows(
     figure: str, panel: str, scene: int, traversal: Traversal, inferred: _Inferred
 ) -> list[dict[str, Any]]:
     """A line for each latent: of a model with slots, also what it does to its slot."""
-    if inferred.model.spec.num_slots > 1:
-        of_slot = effects(traversal)
-    else:
-        of_slot = [dict.fromkeys(_EFFECTS)] * len(traversal.latents)
+    where = {"figure": figure, "model": panel, "scene": scene, "slot": traversal.slot + 1}
     moved = _moved(inferred, scene, traversal)
-    return [
-        {
-            "figure": figure,
-            "model": panel,
-            "scene": scene,
-            "slot": traversal.slot + 1,
-            "latent": int(latent),
-            "kl": float(inferred.kl[latent]),
-            **effect,
-            **(dict.fromkeys(_MOVED) if moved is None else _moved_columns(moved, number)),
-        }
-        for number, (latent, effect) in enumerate(zip(traversal.latents, of_slot, strict=True))
-    ]
-
-
-def _moved_columns(moved: MovedPixels, number: int) -> dict[str, int | float | None]:
-    return {
-        "moved_own": int(moved.counts[number].max()),
-        "moved_others": int(moved.others[number]),
-        "share_of_own": json_number(moved.share_of_own[number]),
-        "share_of_others": json_number(moved.share_of_others[number]),
-    }
+    return [where | row for row in effect_table(traversal, inferred.kl, moved)]
 
 
 def _measure(context: Context, inferred: _Inferred) -> dict[str, float | int | None]:
@@ -135,24 +113,10 @@ def _measure(context: Context, inferred: _Inferred) -> dict[str, float | int | N
     for scene in range(min(num_measured(context.budget), len(inferred.images))):
         moved = _moved(inferred, scene, _traverse(inferred, scene, context.seed))
         if moved is not None:
-            found += [_moved_columns(moved, number) for number in range(len(moved.counts))]
-    values = {name: [row[name] for row in found if row[name] is not None] for name in _MOVED}
+            found += [moved_columns(moved, number) for number in range(len(moved.counts))]
+    values = {name: [row[name] for row in found if row[name] is not None] for name in MOVED_COLUMNS}
     means = {name: float(np.mean(of)) if of else None for name, of in values.items()}
     return {"traversals": len(found), **means}
-
-
-def _compare(rows: list[dict[str, Any]]) -> str:
-    def largest(name: str) -> str:
-        row = max(rows, key=lambda row: row[name])
-        return f"{row[name]:.2f} (z{row['latent']})"
-
-    elsewhere = np.mean([row["elsewhere"] for row in rows])
-    return (
-        f"traversing {len({row['latent'] for row in rows})} latents of one slot moves its object "
-        f"by up to {largest('row_shift')} pixels down, {largest('column_shift')} across, and "
-        f"changes its colour by up to {largest('color_change')}; the rest of the scene changes "
-        f"by {elsewhere:.4f} on average"
-    )
 
 
 def _compare_moved(moved: Mapping[str, Mapping[str, Any]]) -> str:
@@ -194,7 +158,7 @@ def _make_figure6(context: Context) -> Findings:
         blocks[label], by_panel[label] = _block(context, label, panels.get(label))
     rows = [row for of_panel in by_panel.values() for row in of_panel]
     moved = {label: _measure(context, inferred) for label, inferred in panels.items()}
-    of_slot = f"; IODINE, {_compare(by_panel[IODINE])}" if by_panel[IODINE] else ""
+    of_slot = f"; IODINE, {effects_in_words(by_panel[IODINE])}" if by_panel[IODINE] else ""
     return Findings(
         comparison=_compare_moved(moved) + of_slot,
         numbers={
@@ -236,7 +200,7 @@ def _make_figures30_32(context: Context) -> Findings:
         rows += _rows(name, IODINE, scene, traversal, inferred)
         figures[name] = traversal_figure(traversal, inferred.images[scene], inferred.kl)
     return Findings(
-        comparison=_compare(rows),
+        comparison=effects_in_words(rows),
         numbers={"kl": inferred.kl.tolist(), "latents": rows},
         table=rows,
         figures=figures,

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from iodine.analysis import object_latents, projections
 from iodine.analysis import probes as factor_probe
@@ -16,34 +15,10 @@ from iodine.reproduction.framework.context import Context, Run
 
 _TASKS = (tasks.CLEVR6, tasks.MULTI_DSPRITES, tasks.TETRIS)
 _FIRST_FIGURE = {"pca": 24, "tsne": 27}
-_NEIGHBOURS = 10
 
 
 def _trainings(budget: Budget) -> list[Training]:
     return [budget.training(task, task) for task in _TASKS]
-
-
-def neighbour_agreement(points: np.ndarray, categories: np.ndarray) -> float:
-    """How often a point's nearest neighbours are of its category: 1 for clusters of their own.
-
-    Args:
-        points: [N, D].
-        categories: [N] or [N, dimensions].
-
-    Returns:
-        The mean share among the 10 nearest other points, fewer where there are fewer.
-    """
-    count = min(_NEIGHBOURS, len(points) - 1)
-    nearest = NearestNeighbors(n_neighbors=count).fit(points).kneighbors(return_distance=False)
-    number = np.unique(categories, axis=0, return_inverse=True)[1].reshape(-1)
-    return float(np.mean(number[nearest] == number[:, np.newaxis]))
-
-
-def chance_agreement(categories: np.ndarray) -> float:
-    """What `neighbour_agreement` is where points have nothing to do with categories."""
-    counts = np.unique(categories, axis=0, return_counts=True)[1]
-    total = counts.sum()
-    return float(np.sum(counts * (counts - 1)) / (total * (total - 1)))
 
 
 def _make(context: Context) -> Findings:
@@ -62,7 +37,8 @@ def _make(context: Context) -> Findings:
         for row in rows
     )
     return Findings(
-        comparison=f"share of {_NEIGHBOURS} nearest neighbours of the same category: {agreement}",
+        comparison=f"share of {projections.NEIGHBOURS} nearest neighbours of the same category: "
+        f"{agreement}",
         numbers={"neighbours": rows},
         table=rows,
         figures=figures,
@@ -76,16 +52,10 @@ def _latents(context: Context, run: Run) -> ObjectLatents:
 
 
 def _rows(projection: str, points: np.ndarray, latents: ObjectLatents) -> list[dict[str, Any]]:
+    factors = factor_probe.factors_of(latents)
     return [
-        {
-            "projection": projection,
-            "objects": len(points),
-            "factor": factor.name,
-            "agreement": neighbour_agreement(points, latents.factors[factor.name]),
-            "chance": chance_agreement(latents.factors[factor.name]),
-        }
-        for factor in factor_probe.factors_of(latents)
-        if factor.kind == "categorical"
+        {"projection": projection, "objects": len(points), **row}
+        for row in projections.agreement(points, factors, latents.factors)
     ]
 
 

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from iodine.analysis import factor_scores
 from iodine.analysis.object_latents import ObjectLatents
 from iodine.analysis.probes import FactorScore
 from iodine.analysis.scene_latents import SceneLatents
+from iodine.figures.factor_scores import scores_figure
 from iodine.reproduction.framework.budgets import Budget
-from iodine.reproduction.paper import figure05 as factor_scores
+from iodine.reproduction.paper import figure05
 from iodine.reproduction.paper.figure06_30_to_32 import FIGURE6
 
 
@@ -68,7 +70,7 @@ def test_one_latent_for_all_objects_is_probed_in_their_order(monkeypatch):
         batches=lambda dataset, count: (dataset, count),
         seed=5,
     )
-    findings = factor_scores.FIGURE5.make(context)
+    findings = figure05.FIGURE5.make(context)
     assert asked == [(vae.model, ("tetrominoes/generated", 64), 5)]
     rows = {row["factor"]: row for row in findings.table}
     assert rows["x"]["model"] == "VAE"
@@ -91,7 +93,7 @@ def test_the_vae_of_figure_5_is_that_of_figure_6():
         budget = Budget(name)
         own, others = (
             [t.config for t in artifact.trainings(budget) if t.model == "VAE"]
-            for artifact in (factor_scores.FIGURE5, FIGURE6)
+            for artifact in (figure05.FIGURE5, FIGURE6)
         )
         assert own[0].model.kind == "vae"
         assert own[0] in others
@@ -105,7 +107,7 @@ def test_bars_are_as_high_as_the_scores():
         "IODINE": {"x": of(0.9), "shape": of(0.7, "shape", "categorical")},
         "IODINE (deconv)": {"x": of(-0.2), "shape": "too few"},
     }
-    [axes] = factor_scores.scores_figure(scores).axes
+    [axes] = scores_figure(scores, figure05._MODELS).axes
     heights = [[bar.get_height() for bar in group.patches] for group in axes.containers[1::2]]
     assert heights == [[0.9, 0.7], [0, 0], [0, 0]]
     labels = [text.get_text() for text in axes.get_legend().get_texts()]

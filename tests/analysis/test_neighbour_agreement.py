@@ -1,9 +1,9 @@
-"""Figures 24 to 29: how well categories keep together, against brute force."""
+"""How well categories keep together in the plane, against brute force."""
 
 import numpy as np
 import pytest
 
-from iodine.reproduction.paper.figure24_to_29 import chance_agreement, neighbour_agreement
+from iodine.analysis.projections import chance_agreement, neighbour_agreement
 
 
 def test_agreement_is_that_of_brute_force():
