@@ -21,6 +21,7 @@ LEVELS = (
     ("analysis", "figures", "serving"),
     ("training",),
     ("api",),  # what `iodine.load` gives
+    ("studies",),
     ("benchmarks",),
     ("reproduction.framework",),
     ("reproduction.paper",),

@@ -75,9 +75,12 @@ class NoisyInference:
     The same image again gives as many runs of one; the graph is built once.
     """
 
-    def __init__(self, model: SceneModel, num_iterations: int, seed: int = 0):
+    def __init__(
+        self, model: SceneModel, num_iterations: int, seed: int = 0, num_slots: int | None = None
+    ):
         """T may be larger than that of the figures: the first iterations do not depend on it."""
         self._model = model
+        self._num_slots = num_slots
         self._num_iterations = num_iterations
         self._seed = seed
         self._infer = tf.function(self._infer_batch, autograph=False, reduce_retracing=True)
@@ -108,7 +111,7 @@ class NoisyInference:
 
     def _infer_batch(self, images: tf.Tensor, numbers: tf.Tensor) -> list[Decomposition]:
         iterations = inference.infer_by_example(
-            self._model, images, numbers, self._seed, num_iterations=self._num_iterations
+            self._model, images, numbers, self._seed, self._num_slots, self._num_iterations
         )
         return [inference.decomposition(i) for i in iterations]
 

@@ -13,6 +13,7 @@ from iodine.evaluation.inference import Decomposition
 from iodine.figures.multistability import Example, multistability_figure
 from iodine.models import registry
 from iodine.reproduction.paper import figure10
+from iodine.studies import ambiguous
 
 
 def _stimulus(image_size, block_size):
@@ -210,13 +211,13 @@ def test_table_row_and_run_records():
     stimulus = _stimulus(8, 1)
     masks = _runs(stimulus)
     found = multistability.variants(masks, stimulus)
-    row = figure10._row(7, 1, found[0], len(masks))
+    row = ambiguous.row(7, 1, found[0], len(masks))
     assert (row["scene"], row["runs"], row["share"]) == (7, 4, 0.5)
     assert (row["valid"], row["reading"], row["groups"]) == (True, 3, 3)
     assert row["slot orders"] == 2
     elbo = np.array([np.nan, *range(1, len(masks))])
     result = Decomposition(masks, None, None, None, None, elbo)
-    records = figure10._run_records(result, stimulus, found, seed=5)
+    records = ambiguous.run_records(result, stimulus, found, seed=5)
     assert [r["decomposition"] for r in records] == [1, 3, 1, 1, 2, 2, 2, 1]
     assert (records[0]["elbo"], records[1]["elbo"]) == (None, 1.0)
     assert (records[2]["seed"], records[2]["background slot"]) == ([5, 2], 1)

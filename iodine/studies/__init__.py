@@ -1,0 +1,1 @@
+"""Looks into one trained model, of whatever run: what `iodine-analyze` does."""
