@@ -12,14 +12,19 @@ from iodine.models.interface import SceneModel
 
 
 def collect(
-    model: SceneModel, batches: Iterable[dict[str, Any]], seed: int = 0
+    model: SceneModel,
+    batches: Iterable[dict[str, Any]],
+    seed: int = 0,
+    num_slots: int | None = None,
+    num_iterations: int | None = None,
 ) -> ObjectLatents | SceneLatents:
     """The latents of all objects: each of its slot, or of a model without slots of its scene.
 
     Arguments and errors are those of `object_latents.collect`.
     """
-    room = scene_latents if model.spec.num_slots == 1 else object_latents
-    return room.collect(model, batches, seed=seed)
+    if model.spec.num_slots == 1:
+        return scene_latents.collect(model, batches, seed)
+    return object_latents.collect(model, batches, num_slots, num_iterations, seed)
 
 
 def score(latents: ObjectLatents | SceneLatents) -> dict[str, FactorScore | str]:

@@ -48,7 +48,7 @@ def decomposition_figure(images: np.ndarray, result: Decomposition) -> Figure:
         slots have in the segmentation.
     """
     rows = [_decomposition_row(image, result, b) for b, image in enumerate(images)]
-    return _slots_grid(rows, ["image", "reconstruction", "segmentation"])
+    return slots_grid(rows, ["image", "reconstruction", "segmentation"])
 
 
 def masks_figure(images: np.ndarray, result: Decomposition) -> Figure:
@@ -56,7 +56,7 @@ def masks_figure(images: np.ndarray, result: Decomposition) -> Figure:
     rows = []
     for image, masks in zip(images, np.asarray(result.masks), strict=True):
         rows.append([image, *np.repeat(masks[..., np.newaxis], 3, axis=-1)])
-    return _slots_grid(rows, ["image"])
+    return slots_grid(rows, ["image"])
 
 
 def iterations_figure(image: np.ndarray, results: Sequence[Decomposition]) -> Figure:
@@ -68,7 +68,7 @@ def iterations_figure(image: np.ndarray, results: Sequence[Decomposition]) -> Fi
     """
     rows = [_decomposition_row(image, result, 0) for result in results]
     labels = [f"t = {t}" for t in range(len(rows))]
-    return _slots_grid(rows, ["image", "reconstruction", "segmentation"], labels)
+    return slots_grid(rows, ["image", "reconstruction", "segmentation"], labels)
 
 
 def save(figure: Figure, path: str) -> None:
@@ -126,7 +126,9 @@ def _decomposition_row(image: np.ndarray, result: Decomposition, b: int) -> list
     return [image, result.reconstruction[b], segmentation(masks), *masked]
 
 
-def _slots_grid(rows, titles: list[str], labels: list[str] | None = None) -> Figure:
+def slots_grid(
+    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], labels: Sequence[str] | None = None
+) -> Figure:
     """Pictures with titles first, then one for each slot with its colour as border."""
     slots = range(len(rows[0]) - len(titles))
     borders = [*[None] * len(titles), *(slot_color(k) for k in slots)]

@@ -1,10 +1,10 @@
-"""What a study finds, and how it is left in a folder: pictures, CSV, JSON, pages."""
+"""What a study finds, and how it is left in a folder: pictures, CSV, JSON."""
 
 import csv
 import dataclasses
 import io
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -22,8 +22,6 @@ class Findings:
     numbers: dict[str, Any]  # JSON types
     table: list[dict[str, Any]]  # rows of the CSV file, all with the same keys
     figures: dict[str, Figure]  # by file name, without ending
-    # What writes an HTML page to a path, by file name.
-    pages: dict[str, Callable[[pathlib.Path], None]] = dataclasses.field(default_factory=dict)
 
 
 def write(
@@ -43,9 +41,6 @@ def write(
     for figure_name, figure in findings.figures.items():
         paths.append(folder / f"{figure_name}.png")
         save_figure(figure, paths[-1], note)
-    for page_name, write_page in findings.pages.items():
-        paths.append(folder / page_name)
-        write_page(paths[-1])
     table, numbers = folder / f"{name}.csv", folder / f"{name}.json"
     table.write_text(csv_text(findings.table))
     runs.write_json(numbers, {**record, "summary": findings.summary, "numbers": findings.numbers})
