@@ -3,6 +3,9 @@
 For each image it writes NAME_decomposition.png and NAME.npz; for all, overview.png with the first
 64 images and iterations.png with the first one over the iterations. With --html also viewer.html, a
 page to look into the same 64 images with.
+
+Of a model of clips it writes for each clip NAME_clip.png in the layout of Figure 12, NAME_clip.gif
+and NAME.npz.
 """
 
 import pathlib
@@ -19,7 +22,7 @@ from iodine.errors import UserError
 from iodine.evaluation import inference
 from iodine.figures import decomposition_page
 from iodine.figures import decompositions as plots
-from iodine.launch import app
+from iodine.launch import app, decomposed_clips
 from iodine.models.interface import SceneModel
 from iodine.training import checkpoints
 
@@ -33,7 +36,7 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the data sets: decomposes test scenes instead of --image."
 )
 _NUM_IMAGES = flags.DEFINE_integer(
-    "num_images", 8, "Number of test scenes, with --data_dir.", lower_bound=1
+    "num_images", 8, "Number of test scenes or clips, with --data_dir.", lower_bound=1
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures and arrays.", required=True)
 _NUM_SLOTS = flags.DEFINE_integer(
@@ -41,6 +44,12 @@ _NUM_SLOTS = flags.DEFINE_integer(
 )
 _NUM_ITERATIONS = flags.DEFINE_integer(
     "num_iterations", None, "Number of iterations T; by default as trained.", lower_bound=1
+)
+_FIRST_FRAME = flags.DEFINE_integer(
+    "first_frame",
+    1,
+    "Of clips: where pictures begin. Frame 0 is predicted from nothing.",
+    lower_bound=0,
 )
 _HTML = flags.DEFINE_bool(
     "html", False, "Also write viewer.html: a page with scenes, iterations and slots to choose."
@@ -74,6 +83,28 @@ def main() -> None:
         raise UserError("--traversals makes sliders for the page of --html; give that too")
     decomposition_page.check_movable(model, _TRAVERSALS.value)
     folder = pathlib.Path(_OUTPUT.value)
+    if model.spec.num_frames is not None:
+        decompose_clips(config, model, folder)
+    else:
+        decompose_images(config, model, folder)
+
+
+def decompose_clips(config: Config, model: SceneModel, folder: pathlib.Path) -> None:
+    """Decomposes what the flags name with a model of clips."""
+    if _IMAGE.value:
+        raise UserError(f"{_RUN.value} is a model of clips; give --data_dir=DIR instead of --image")
+    for flag in (_HTML, _NUM_ITERATIONS):
+        if flag.value:
+            raise UserError(f"--{flag.name} is not for models of clips; leave it out")
+    chunks = read_scenes(config, _DATA_DIR.value, _NUM_IMAGES.value, decomposed_clips.CHUNK)
+    num_written = decomposed_clips.decompose(
+        model, chunks, folder, _SEED.value, _NUM_SLOTS.value, _FIRST_FRAME.value
+    )
+    print(f"{num_written} clips written to {folder}, each as a figure, an animation and arrays")
+
+
+def decompose_images(config: Config, model: SceneModel, folder: pathlib.Path) -> None:
+    """Decomposes what the flags name with a model of single images."""
     if _IMAGE.value:
         images = read_images(_IMAGE.value, model.spec.image_shape[0])
         check_overwrites_none(_IMAGE.value, folder, list(images))
@@ -118,12 +149,14 @@ def in_chunks(images: dict[str, np.ndarray]) -> Iterator[Chunk]:
         yield names, np.stack([images[name] for name in names])
 
 
-def read_scenes(config: Config, data_dir: str, num_images: int) -> Iterator[Chunk]:
-    """The first test scenes of the run's data set, at most `_CHUNK` at a time."""
+def read_scenes(
+    config: Config, data_dir: str, num_images: int, chunk_size: int = _CHUNK
+) -> Iterator[Chunk]:
+    """The first test scenes of the run's data set, so many at a time."""
     name = config.data.dataset
     num_read = 0
     with pipelines.readable(data_dir, name):
-        batches = pipelines.evaluation_batches(data_dir, name, "test", _CHUNK, num_images)
+        batches = pipelines.evaluation_batches(data_dir, name, "test", chunk_size, num_images)
         for batch in batches.as_numpy_iterator():
             images = batch["image"]
             yield [f"test_{num_read + i:04d}" for i in range(len(images))], images
