@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import json_format
 
-from iodine.datasets import catalogue, quiet, scenes
-from iodine.datasets.scene_builder import SceneBuilder
+from iodine.datasets import catalogue, quiet, record_files, scenes
+from iodine.datasets.scene_builder import DAMAGED_DESCRIPTION, SceneBuilder
 from iodine.errors import UserError, first_line
 
 _LOADING_BATCH = 1024
+_IN_READING = "IteratorGetNext"  # names the operation that draws a batch, of any kind of iterator
 
 
 def open_dataset(data_dir: str, name: str) -> SceneBuilder:
@@ -36,7 +36,10 @@ def open_dataset(data_dir: str, name: str) -> SceneBuilder:
         with quiet.tfds_warnings_off():
             builder = builder_class(config=config.name, data_dir=data_dir)
             prepared = builder.is_prepared()
-    except (json.JSONDecodeError, json_format.ParseError, UnicodeDecodeError) as error:
+            if prepared:
+                for part in ("settings", "file_bytes"):  # read now, for what is wrong with them
+                    dict(builder.info.metadata.get(part, {}))
+    except DAMAGED_DESCRIPTION as error:
         raise UserError(
             f"the description of {name} in {data_dir} is damaged; delete "
             f"{os.path.join(data_dir, name)} and make it again with {_command(data_dir, name)}"
@@ -58,6 +61,12 @@ def readable(data_dir: str, name: str) -> Iterator[None]:
         yield
     except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
         raise _damaged(os.path.expanduser(data_dir), name, first_line(error)) from error
+    except (tf.errors.InvalidArgumentError, UnicodeDecodeError) as error:
+        # The second where TensorFlow's message quotes bytes of a record.
+        if _IN_READING not in str(error) and isinstance(error, tf.errors.OpError):
+            raise
+        reason = "a record that is not of this data set"
+        raise _damaged(os.path.expanduser(data_dir), name, reason) from error
 
 
 def num_examples(builder: SceneBuilder, split: str) -> int:
@@ -84,6 +93,11 @@ def files(builder: SceneBuilder, split: str) -> list[str]:
     if written is not None and found != written:
         reason = f"split {split} has {found:,} bytes of {written:,}"
         raise _damaged(root, builder.full_name, reason)
+    try:
+        for path in paths:
+            record_files.check_lengths(path)
+    except ValueError as error:
+        raise _damaged(root, builder.full_name, str(error)) from None
     return paths
 
 

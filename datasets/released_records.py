@@ -1,6 +1,6 @@
 """Reads the TFRecord files of Multi-Object Datasets: parse -> decode -> NumPy.
 
-The files are GZIP-compressed; every element of a byte feature (a channel of a pixel) is a string of
+The files are GZIP-compressed, and copies that are not are read as well; every element of a byte feature (a channel of a pixel) is a string of
 its own, one byte long. That is slow to parse, so these files are read once, to be converted.
 """
 
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from iodine.datasets import record_files
 from iodine.errors import UserError
 
 
@@ -26,6 +27,8 @@ class Floats(NamedTuple):
 
 
 Schema = Mapping[str, Bytes | Floats]
+# The second where TensorFlow's message quotes bytes of the record.
+_OF_ANOTHER_SCHEMA = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
 
 
 def parse(serialized: tf.Tensor, schema: Schema) -> dict[str, tf.Tensor]:
@@ -75,7 +78,7 @@ def decode_raw(record: bytes, schema: Schema, number: int, path: str) -> dict[st
     """Decodes what `read_raw` yielded; UserError naming the file if it is of another schema."""
     try:
         decoded = decode(parse(tf.constant(record), schema))
-    except tf.errors.InvalidArgumentError as error:
+    except _OF_ANOTHER_SCHEMA as error:
         raise _other_schema(number, path, schema) from error
     return {name: value.numpy() for name, value in decoded.items()}
 
@@ -83,7 +86,13 @@ def decode_raw(record: bytes, schema: Schema, number: int, path: str) -> dict[st
 def _raw_records(path: str, start: int, stop: int) -> tf.data.Dataset:
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise UserError(f"no such file: {path}; check --source")
-    return tf.data.TFRecordDataset(path, compression_type="GZIP").skip(start).take(stop - start)
+    compression = record_files.compression(path)
+    try:
+        if not compression:
+            record_files.check_lengths(path, stop)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from None
+    return tf.data.TFRecordDataset(path, compression).skip(start).take(stop - start)
 
 
 def _checked(records: tf.data.Dataset, path: str, schema: Schema, start: int, stop: int):
@@ -94,11 +103,8 @@ def _checked(records: tf.data.Dataset, path: str, schema: Schema, start: int, st
             yield record
             num_read += 1
     except tf.errors.DataLossError as error:
-        raise UserError(
-            f"{path} is truncated, damaged or no GZIP TFRecord file (after "
-            f"{start + num_read} records); fetch it again"
-        ) from error
-    except tf.errors.InvalidArgumentError as error:
+        raise _damaged(path, f"after {start + num_read} records") from error
+    except _OF_ANOTHER_SCHEMA as error:
         raise _other_schema(start + num_read, path, schema) from error
     if start + num_read < stop:
         raise UserError(
@@ -116,6 +122,10 @@ def label_map(masks: np.ndarray, path: str) -> np.ndarray:
     if not np.array_equal(np.sum(masks == 255, axis=0), np.ones(masks.shape[1:])):
         raise UserError(f"{path} has masks that overlap or leave pixels out; check --source")
     return np.argmax(masks, axis=0).astype(np.uint8)
+
+
+def _damaged(path: str, where: str) -> UserError:
+    return UserError(f"{path} is truncated, damaged or no TFRecord file ({where}); fetch it again")
 
 
 def _other_schema(number: int, path: str, schema: Schema) -> UserError:

@@ -14,12 +14,19 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
+from google.protobuf import json_format
 from PIL import Image
 from tensorflow_datasets.core import dataset_builder
 
 from iodine.datasets import making, released_records
 from iodine.datasets.fetching import download
 from iodine.datasets.shards import SPLITS
+
+# What TFDS raises for a description of data that is damaged, or not what it wrote.
+DAMAGED_DESCRIPTION = (
+    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, RecursionError),
+    *(TypeError, ValueError, json_format.ParseError),
+)
 
 Scene = dict[str, Any]  # `image`, `label_map`, `visibility`, `factors`; see `SceneBuilder.scenes`
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import tensorflow_datasets as tfds
 from etils import epath
 
-from iodine.datasets.scene_builder import SceneBuilder, SceneConfig
+from iodine.datasets.scene_builder import DAMAGED_DESCRIPTION, SceneBuilder, SceneConfig
 from iodine.errors import UserError
 
 
@@ -90,13 +90,13 @@ class SourcedBuilder(SceneBuilder, skip_registration=True):
         folder = root / cls.name / config.name / str(cls.VERSION)
         if not (folder / "dataset_info.json").exists():
             return None
-        info = tfds.builder_from_directory(folder).info
         try:
+            info = tfds.builder_from_directory(folder).info
             settings = dict(info.metadata["settings"])
-        except (KeyError, TypeError):
+            entities = info.features["visibility"].shape[0] if "visibility" in info.features else 0
+            return dataclasses.replace(config, num_entities=entities).with_settings(settings)
+        except DAMAGED_DESCRIPTION:
             raise UserError(
                 f"the description of the data in {folder} is damaged; delete that folder and make "
                 "them again"
             ) from None
-        entities = info.features["visibility"].shape[0] if "visibility" in info.features else 0
-        return dataclasses.replace(config, num_entities=entities).with_settings(settings)

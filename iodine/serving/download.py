@@ -1,6 +1,8 @@
 """Fetching the authors' released checkpoints."""
 
+import lzma
 import pathlib
+import struct
 import zipfile
 import zlib
 
@@ -10,8 +12,13 @@ from iodine.errors import UserError
 RELEASED_CHECKPOINTS_URL = (
     "https://storage.googleapis.com/deepmind-research-iodine/iodine_checkpoints.zip"
 )
-# What reading a damaged zip file raises; RuntimeError for one that is encrypted.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+# What reading a damaged zip file raises: RuntimeError for one that is encrypted, OSError where it
+# names a place that the file does not have.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, OSError, RuntimeError, ValueError),
+)
+MAX_BYTES = 2**33  # unpacked; more is not a checkpoint of this model
 
 
 def fetch_zip(url: str, folder: pathlib.Path) -> pathlib.Path:
@@ -42,6 +49,9 @@ def fetch_zip(url: str, folder: pathlib.Path) -> pathlib.Path:
 def _is_intact(path: pathlib.Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+            if size > MAX_BYTES:
+                raise UserError(f"{path} would unpack to {size:,} bytes; it is not the file sought")
             return archive.testzip() is None
     except _DAMAGED:
         return False

@@ -94,7 +94,7 @@ def test_truncated_file(tmp_path, fraction):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * fraction)])
     message = refusal(name_of("binarized"), tmp_path / "data", path, SIZES)
-    assert "truncated, damaged or no GZIP TFRecord file" in message
+    assert "truncated, damaged or no TFRecord file" in message
 
 
 def test_too_few_records(tmp_path):

@@ -1,10 +1,13 @@
 """Files in the exact format of Multi-Object Datasets, written here with known content."""
 
+import gzip
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from released_files import refusal, serialize, write
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from iodine.datasets import catalogue, preparation
 from iodine.errors import UserError
@@ -80,14 +83,14 @@ def test_truncated_file(tmp_path, fraction):
     write(path, [known_record(index) for index in range(9)])
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * fraction)])
-    assert "truncated, damaged or no GZIP TFRecord file" in message_of(tmp_path, path)
+    assert "truncated, damaged or no TFRecord file" in message_of(tmp_path, path)
 
 
 @pytest.mark.parametrize("content", [b"hello\n" * 1000, bytes(1000)])
 def test_not_a_tfrecord_file(tmp_path, content):
     path = tmp_path / "other.tfrecords"
     path.write_bytes(content)
-    assert "no GZIP TFRecord file (after 0 records)" in message_of(tmp_path, path)
+    assert "no TFRecord file (" in message_of(tmp_path, path)
 
 
 def test_empty_file(tmp_path):
@@ -96,10 +99,28 @@ def test_empty_file(tmp_path):
     assert "holds 0 records" in message_of(tmp_path, path)
 
 
-def test_uncompressed_file(tmp_path):
-    path = tmp_path / "uncompressed.tfrecords"
-    write(path, [known_record(0)], compression="")
-    assert "no GZIP TFRecord file" in message_of(tmp_path, path)
+def test_uncompressed_copy_gives_the_same_data(tmp_path, released_file):
+    copy = tmp_path / "copy.tfrecords"
+    copy.write_bytes(gzip.decompress(released_file.read_bytes()))
+    found = []
+    for folder, path in ((tmp_path / "packed", released_file), (tmp_path / "plain", copy)):
+        builder, _ = convert(folder, path)
+        found.append({path.name: path.read_bytes() for path in builder.data_path.glob("*tfrec*")})
+    assert len(found[0]) == 3
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("length", [2**40, 2**64 - 1])
+def test_length_that_no_record_has(tmp_path, released_file, length):
+    """With the checksum that goes with it, TensorFlow would reserve the memory and be ended."""
+    content = bytearray(gzip.decompress(released_file.read_bytes()))
+    second = 16 + int.from_bytes(content[:8], "little")
+    content[second : second + 8] = length.to_bytes(8, "little")
+    checksum = masked_crc32c(bytes(content[second : second + 8]))
+    content[second + 8 : second + 12] = checksum.to_bytes(4, "little")
+    path = tmp_path / "huge.tfrecords"
+    path.write_bytes(content)
+    assert f"record 1 says that it has {length:,} bytes" in message_of(tmp_path, path)
 
 
 def test_missing_file(tmp_path):

@@ -83,7 +83,7 @@ def parse(tf_config: str | None) -> Cluster | None:
         return None
     try:
         values = json.loads(tf_config)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _malformed(f"is not JSON ({error})") from None
     jobs = values.get("cluster") if isinstance(values, dict) else None
     if values == {} or jobs == {}:
