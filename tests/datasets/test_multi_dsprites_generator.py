@@ -3,8 +3,8 @@
 import colorsys
 
 import numpy as np
+import polygon_sprites
 import pytest
-from matplotlib.path import Path
 from scipy import ndimage, stats
 
 from iodine.datasets import catalogue
@@ -17,7 +17,6 @@ VARIANTS = {
     "colored_on_colored": (1, 4, 5),
     "single": (1, 1, 2),
 }
-POINTS = 10  # a side of a pixel, for the independent drawing
 
 
 def config_of(variant):
@@ -33,44 +32,14 @@ def scenes(request):
     ]
 
 
-def outline(shape):
-    """The shape's outline at scale 1, orientation 0, around its centroid: `[N, 2]`, y downwards."""
-    turn = np.linspace(0, 2 * np.pi, 181)
-    if shape == 1:
-        return 10 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
-    if shape == 2:
-        return np.stack([14 * np.cos(turn), 9 * np.sin(turn)], axis=1)
-    diagonal, radius = 15 / np.sqrt(2), 7.5
-    right = np.linspace(np.pi / 4, -3 * np.pi / 4, 90)
-    right = np.stack([radius * np.cos(right), radius * np.sin(right)], axis=1)
-    right += [diagonal / 2, -diagonal / 2]  # from the right corner over the lobe to the notch
-    left = right[::-1] * [-1, 1]
-    points = np.concatenate([[(0, diagonal)], right, left])
-    return points - polygon_centroid(points)
-
-
-def polygon_centroid(points):
-    x, y = points.T
-    following_x, following_y = np.roll(points, -1, axis=0).T
-    cross = x * following_y - following_x * y
-    return np.array([((x + following_x) * cross).sum(), ((y + following_y) * cross).sum()]) / (
-        3 * cross.sum()
-    )
-
-
 def coverage(factors, entity):
     """The covered fraction of every pixel, drawn from the factors alone by another method."""
-    angle, scale = factors["orientation"][entity], factors["scale"][entity]
-    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    center = 16 + 32 * np.array([factors["x"][entity], factors["y"][entity]])
-    polygon = Path(center + scale * outline(factors["shape"][entity]) @ rotation)
-    left, top = np.floor(center).astype(int) - 16  # no sprite reaches further
-    axis = (np.arange(32 * POINTS) + 0.5) / POINTS
-    grid = np.stack(np.meshgrid(left + axis, top + axis), axis=-1).reshape(-1, 2)
-    inside = polygon.contains_points(grid).reshape(32, POINTS, 32, POINTS)
-    covered = np.zeros((64, 64))
-    covered[top : top + 32, left : left + 32] = inside.mean(axis=(1, 3))
-    return covered
+    return polygon_sprites.coverage(
+        factors["shape"][entity],
+        factors["scale"][entity],
+        factors["orientation"][entity],
+        16 + 32 * np.array([factors["x"][entity], factors["y"][entity]]),
+    )
 
 
 @pytest.mark.parametrize("index", range(6))
