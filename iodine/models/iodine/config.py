@@ -104,7 +104,7 @@ class SequenceConfig:
     # Weight of the log-likelihood of the frame that was seen last, beside that of the next one.
     seen_frame_weight: float = 0.0
     # > 0: gradients pass through so many refinements at most (truncated backpropagation through
-    # time): lambda and the LSTM's state count as constant at every so many-th one.
+    # time): what every so many-th one starts from counts as constant to it.
     truncation: int = 0
 
 

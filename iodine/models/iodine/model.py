@@ -211,17 +211,21 @@ class Iodine(SceneModel):
         if self._clips:
             frames = self._clips.frames(images, num_iterations)
         parameters, state = self._initial_state(batch, num_slots)
-        refine = functools.partial(self._refine, scale, kl_weight)
+        refine, refine_anew = (
+            functools.partial(self._refine, scale, kl_weight, from_constants=constant)
+            for constant in (False, True)
+        )
         if self.config.recompute:
             self._create_variables()
-            refine = self._recomputing(refine, scale)
+            refine, refine_anew = (self._recomputing(f, scale) for f in (refine, refine_anew))
         iterations = []
         for t in range(num_iterations):
-            iteration, parameters, state = refine(frames[t], parameters, state, noise[t])
+            is_anew = self._clips is not None and self._clips.begins_anew(t)
+            refine_this = refine_anew if is_anew else refine
+            iteration, parameters, state = refine_this(frames[t], parameters, state, noise[t])
             iterations.append(iteration)
-            is_cut = backpropagated and t < num_iterations - backpropagated
-            if is_cut or (self._clips and self._clips.cuts_gradients(t)):
-                parameters, state = tf.nest.map_structure(tf.stop_gradient, (parameters, state))
+            if backpropagated and t < num_iterations - backpropagated:
+                parameters, state = _constant((parameters, state))
         last, _, _ = self._decode(frames[-1], parameters, noise[-1], scale, kl_weight, False)
         iterations.append(last)
         if self.config.sequence.seen_frame_weight:
@@ -239,12 +243,19 @@ class Iodine(SceneModel):
             raise UserError("this model takes single images, not the frames of clips")
         self.check_images(images[:, tf.newaxis])
 
-    def _refine(self, scale, kl_weight, images, parameters, state, noise):
-        """One round of Algorithm 1: the `Iteration`, the next lambda, the next state."""
+    def _refine(
+        self, scale, kl_weight, images, parameters, state, noise, from_constants: bool = False
+    ):
+        """One round of Algorithm 1: the `Iteration`, the next lambda, the next state.
+
+        `from_constants`: gradients of what is next do not reach what the refinement starts from.
+        """
         iteration, terms, gradients = self._decode(
             images, parameters, noise, scale, kl_weight, with_gradients=True
         )
         inputs = self.inputs(images, parameters, iteration.mixture, terms, gradients)
+        if from_constants:
+            inputs, parameters, state = _constant((inputs, parameters, state))
         image_inputs = {  # coordinates stay exact
             scope: value if scope == "fixed" else tf.cast(value, self._conv_dtype)
             for scope, value in inputs.image.items()
@@ -359,6 +370,11 @@ class Iodine(SceneModel):
             raise UserError(
                 f"noise has the shape {noise.shape}, expected [N, B, K, Z] = {expected}"
             )
+
+
+def _constant(nest):
+    """The same nested tensors, which no gradient passes."""
+    return tf.nest.map_structure(lambda x: None if x is None else tf.stop_gradient(x), nest)
 
 
 def _fold(x: tf.Tensor) -> tf.Tensor:

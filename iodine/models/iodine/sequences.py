@@ -58,9 +58,9 @@ class FrameOrder:
         frames = tf.unstack(clips, axis=1)
         return [frames[self.frame_of(t)] for t in range(num_iterations + 1)]
 
-    def cuts_gradients(self, refinement: int) -> bool:
-        """Whether what a refinement gives counts as constant: `SequenceConfig.truncation`."""
-        return bool(self._truncation) and (refinement + 1) % self._truncation == 0
+    def begins_anew(self, refinement: int) -> bool:
+        """Whether what a refinement starts from counts as constant: `SequenceConfig.truncation`."""
+        return bool(self._truncation) and refinement % self._truncation == 0
 
 
 def with_seen_frames(
