@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 # Kinds of clips: all things are in the image from the start; some come in from outside; one of them
-# vanishes behind others and comes out again.
-KINDS = ("within", "entering", "occluded")
+# vanishes behind others and comes out again. With fewer frames than these that takes too long.
+MIN_FRAMES = {"within": 2, "entering": 8, "occluded": 12}
 
 HIDDEN = 0.9  # a thing counts as hidden with this part of it behind others
 MIN_SHOWN = 0.5  # in a clip of things that come in, this part of everything shows at some time
@@ -20,7 +20,6 @@ MIN_SHOWN = 0.5  # in a clip of things that come in, this part of everything sho
 MIN_HIDDEN_FRAMES = 3  # on end
 MIN_CLEAR_FRAMES = 2  # before and after
 CLEAR = 0.75  # part of it that shows in these, at least
-MIN_FRAMES_OCCLUDED = 12  # in fewer there is hardly time to vanish and to come out
 
 
 class Path(NamedTuple):

@@ -51,8 +51,8 @@ def generate_clip(
       seed: 0 to 2^64 - 1.
       split: train, validation or test; equal indices of different splits are unrelated clips.
       index: the clip's number within its split, from 0.
-      num_frames: F, at least 2; of "occluded" at least `motion.MIN_FRAMES_OCCLUDED`.
-      kind: out of `motion.KINDS`. "entering": one to all but one of the sprites come in from
+      num_frames: F, at least `motion.MIN_FRAMES` of the kind.
+      kind: out of `motion.MIN_FRAMES`. "entering": one to all but one of the sprites come in from
         outside, first seen in any frame from 1 to half of the clip. "occluded": a small sprite
         passes behind a large one.
 

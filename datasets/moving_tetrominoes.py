@@ -51,8 +51,8 @@ def generate_clip(
       seed: 0 to 2^64 - 1.
       split: train, validation or test; equal indices of different splits are unrelated clips.
       index: the clip's number within its split, from 0.
-      num_frames: F, at least 2; of "occluded" at least `motion.MIN_FRAMES_OCCLUDED`.
-      kind: out of `motion.KINDS`.
+      num_frames: F, at least `motion.MIN_FRAMES` of the kind.
+      kind: out of `motion.MIN_FRAMES`.
 
     Returns:
       With L = 4: `image` uint8 `[F, 35, 35, 3]`; `label_map` uint8 `[F, 35, 35]`, the piece that is

@@ -86,7 +86,6 @@ def _moving_configs() -> list[MultiDspritesConfig]:
     }
     test_only = {
         "num_frames": 16,
-        "min_frames": motion.MIN_FRAMES_OCCLUDED,
         "num_train": 0,
         "num_validation": 0,
         "scenes_per_shard": 80,
@@ -104,6 +103,7 @@ def _moving_configs() -> list[MultiDspritesConfig]:
             name="moving_entering_generated",
             description="As moving_generated, but one to all but one of the sprites come in later.",
             motion="entering",
+            min_frames=motion.MIN_FRAMES["entering"],
             **common,
         ),
         MultiDspritesConfig(
@@ -111,6 +111,7 @@ def _moving_configs() -> list[MultiDspritesConfig]:
             description="As moving_generated, made to test occlusion: one sprite vanishes behind "
             "another and comes out again.",
             motion="occluded",
+            min_frames=motion.MIN_FRAMES["occluded"],
             **{**common, **test_only},
         ),
     ]

@@ -61,7 +61,6 @@ _MOVING = {
 }
 _OCCLUDED = {  # a test set only
     "num_frames": 16,
-    "min_frames": motion.MIN_FRAMES_OCCLUDED,
     "num_train": 0,
     "num_validation": 0,
     "scenes_per_shard": 80,
@@ -191,6 +190,7 @@ class Tetrominoes(SceneBuilder):
             name="moving_entering_generated",
             description="As moving_generated, but one or two pieces come in later.",
             motion="entering",
+            min_frames=motion.MIN_FRAMES["entering"],
             **_MOVING,
         ),
         TetrominoesConfig(
@@ -198,6 +198,7 @@ class Tetrominoes(SceneBuilder):
             description="As moving_generated, made to test occlusion: one piece vanishes behind "
             "the two others, which move as one, and comes out again.",
             motion="occluded",
+            min_frames=motion.MIN_FRAMES["occluded"],
             **{**_MOVING, **_OCCLUDED},
         ),
     )

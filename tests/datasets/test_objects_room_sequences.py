@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from iodine.datasets import catalogue, pipelines, preparation
 from iodine.datasets import objects_room_sequences as sequences
+from iodine.datasets import pipelines, preparation
 from iodine.datasets.random_streams import raw_numbers
 
 
@@ -51,6 +51,18 @@ def test_camera_faces_the_centre_tilted_by_its_pitch(rooms):
             assert abs(across) < 1e-9
             assert direction[:2] @ place[:2] < 0
             np.testing.assert_allclose(math.degrees(math.asin(direction[2])), room.pitches[frame])
+
+
+def test_flights_of_another_length_start_alike_and_keep_within_the_angles(rooms):
+    for index in range(50):
+        short, long = rooms[index], sequences.draw_room(raw_numbers(0, "train", index), 17)
+        assert long.bodies == short.bodies
+        assert long.azimuths.shape == long.pitches.shape == (17,)
+        np.testing.assert_array_equal(long.azimuths[:16], short.azimuths)
+        np.testing.assert_allclose(long.pitches[[0, -1]], short.pitches[[0, -1]])
+        np.testing.assert_allclose(np.diff(long.pitches, n=2), 0, atol=1e-9)
+        shapes = {name: value.shape for name, value in sequences.factors(long).items()}
+        assert shapes["camera_pitch"] == shapes["camera_azimuth"] == (4, 17)
 
 
 def test_velocities_and_starts_are_uniform(rooms):
@@ -190,12 +202,10 @@ def test_stored_and_read_as_scenes(tmp_path, monkeypatch):
     pytest.importorskip("bpy")
     name = "objects_room/sequences_generated"
     monkeypatch.setattr(sequences, "_SAMPLES", 1)
-    monkeypatch.setattr(sequences, "NUM_FRAMES", 2)
-    monkeypatch.setattr(catalogue.find(name)[1], "num_frames", 2)
-    sizes = {"num_train": 1, "num_validation": 1, "num_test": 1}
+    sizes = {"num_train": 1, "num_validation": 1, "num_test": 1, "num_frames": 2}
     preparation.prepare(name, str(tmp_path), settings=sizes, num_workers=1)
     batch = next(pipelines.evaluation_batches(str(tmp_path), name, "test", 1).as_numpy_iterator())
-    expected = sequences.generate(0, "test", 0)
+    expected = sequences.generate(0, "test", 0, 2)
     np.testing.assert_allclose(batch["image"][0], expected["image"] / 255, atol=1e-6)
     ids = np.maximum(expected["label_map"].astype(int) - 3, 0)
     for entity in range(4):

@@ -22,6 +22,9 @@ VERSIONS = {
     "more": "2.0.0",
     "single": "2.0.0",
     "ambiguous": "2.0.0",
+    "moving_generated": "2.0.0",
+    "moving_entering_generated": "2.0.0",
+    "moving_occluded_generated": "2.0.0",
     # Their scenes are what they were, so data that exist stay good.
     "generated_small": "1.0.0",
     "more_small": "1.0.0",
