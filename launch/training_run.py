@@ -7,7 +7,9 @@ import pathlib
 from iodine import locking
 from iodine.config import Config
 from iodine.datasets import identity, pipelines
+from iodine.datasets.scene_builder import SceneBuilder
 from iodine.errors import UserError
+from iodine.models import registry
 from iodine.training.devices import cluster as cluster_lib
 from iodine.training.devices import numerics
 from iodine.training.devices.strategy import choose_strategy
@@ -28,12 +30,7 @@ def train(config: Config, run_folder: str, data_dir: str, strategy_name: str, wa
     cluster = cluster_lib.parse(os.environ.get("TF_CONFIG"))
     name = config.data.dataset
     stored = pipelines.open_dataset(data_dir, name)
-    sides = stored.builder_config.image_size
-    if set(sides) != {config.data.image_size}:
-        raise UserError(
-            f"config.data.image_size is {config.data.image_size}, but the images of {name} are "
-            f"{' x '.join(map(str, sides))}"
-        )
+    _check_fits(config, stored)
     num_validation = min(NUM_VALIDATION_IMAGES, stored.info.splits["validation"].num_examples)
     data = TrainingData(
         batches_from=lambda step, keys, context: pipelines.training_batches(
@@ -66,3 +63,31 @@ def train(config: Config, run_folder: str, data_dir: str, strategy_name: str, wa
         f"trained {config.preset} to step {loop.step:,}; evaluate it with "
         f"iodine-evaluate --run={run_folder} --data_dir={data_dir}"
     )
+
+
+def _check_fits(config: Config, stored: SceneBuilder) -> None:
+    """Raises UserError unless the model takes the data set's images, or its clips."""
+    name, sides = config.data.dataset, stored.builder_config.image_size
+    if set(sides) != {config.data.image_size}:
+        raise UserError(
+            f"config.data.image_size is {config.data.image_size}, but the images of {name} are "
+            f"{' x '.join(map(str, sides))}"
+        )
+    needed, frames = registry.num_frames(config), stored.builder_config.num_frames
+    if (needed is None) != (frames is None):
+        is_what = "single images" if frames is None else f"clips of {frames} frames"
+        takes = "single images" if needed is None else f"clips of {needed} frames or more"
+        raise UserError(
+            f"{name} has {is_what}, but preset {config.preset} takes {takes}; give another "
+            "--config.data.dataset or --preset"
+        )
+    if needed is not None and frames < needed:
+        raise UserError(
+            f"the clips of {name} have {frames} frames, but training reads {needed}; make longer "
+            f"ones with iodine-data --num_frames={needed}, or lower --config.model.num_iterations"
+        )
+    if needed is not None and config.train.factor_regression:
+        raise UserError(
+            "config.train.factor_regression needs the factors of single images; leave it empty "
+            "for clips"
+        )

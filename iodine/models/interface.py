@@ -174,6 +174,12 @@ class SceneModel(snt.Module, abc.ABC):
         """The number of rounds that read a clip of so many frames to its end."""
         raise UserError(f"{type(self).__name__} takes single images, not clips of {num_frames}")
 
+    @classmethod
+    def num_frames(cls, config: Config) -> int | None:
+        """F of the clips that this configuration is trained on; None for single images."""
+        del config
+        return None
+
     def call_sizes(
         self, num_slots: int | None, num_iterations: int | None, num_frames: int | None = None
     ) -> tuple[int, int]:

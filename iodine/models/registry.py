@@ -114,6 +114,11 @@ def build(config: Config) -> SceneModel:
     return model
 
 
+def num_frames(config: Config) -> int | None:
+    """F of the clips that the configuration is trained on; None for single images."""
+    return _entry(config.model.kind).constructor.num_frames(config)
+
+
 def schedules(config: Config) -> dict[str, Any]:
     """What changes while the configuration is trained: see `SceneModel.schedules`."""
     return _entry(config.model.kind).constructor.schedules(config)

@@ -7,7 +7,12 @@ differentiated, averaged weights. docs/learning/ has how each was found and what
 import dataclasses
 
 from iodine.config import Config, DataConfig, TrainConfig
-from iodine.models.iodine.config import IodineConfig, ObjectiveConfig, RefinementConfig
+from iodine.models.iodine.config import (
+    IodineConfig,
+    ObjectiveConfig,
+    RefinementConfig,
+    SequenceConfig,
+)
 from iodine.models.parts.decoders import DecoderConfig
 
 
@@ -58,6 +63,46 @@ def _fast(
     )
 
 
+def _tetrominoes_fast() -> Config:
+    """Three pieces of 35 x 35 pixels, as published. docs/learning/tetrominoes_fast.md."""
+    return _fast(
+        "tetrominoes_fast", "tetrominoes/generated", image_size=35, num_slots=4, steps=16_000
+    )
+
+
+def _moving_tetrominoes_fast() -> Config:
+    """Clips of three moving pieces."""
+    return _moving(_tetrominoes_fast(), "moving_tetrominoes_fast", "tetrominoes/moving_generated")
+
+
+def _moving_sprites() -> Config:
+    """Clips of two to four moving sprites of 64 x 64 pixels."""
+    images = _multi_dsprites_fast()
+    return _moving(images, "moving_sprites", "multi_dsprites/moving_generated", num_slots=5)
+
+
+def _moving(images: Config, preset: str, dataset: str, **model) -> Config:
+    """A preset of images made one of clips: 3 refinements read the first of 8 frames.
+
+    All refinements are differentiated, so that the LSTM learns what to remember.
+    """
+    refinement = dataclasses.replace(images.model.refinement, lstm_size=128)
+    return dataclasses.replace(
+        images,
+        preset=preset,
+        data=dataclasses.replace(images.data, dataset=dataset),
+        model=dataclasses.replace(
+            images.model,
+            num_iterations=9,
+            refinement=refinement,
+            objective=dataclasses.replace(images.model.objective, backpropagated_refinements=0),
+            sequence=SequenceConfig(enabled=True, first_frame_refinements=3),
+            **model,
+        ),
+        train=dataclasses.replace(images.train, batch_size=8, steps=20_000, num_iterations=0),
+    )
+
+
 def _shapes_fast() -> Config:
     """Three white outlines of 28 x 28 pixels."""
     return _fast("shapes_fast", "shapes/generated", image_size=28, num_slots=4, steps=16_000)
@@ -98,7 +143,10 @@ def _clevr6_fast() -> Config:
 
 PRESETS = {
     "clevr6_fast": _clevr6_fast,
+    "moving_sprites": _moving_sprites,
+    "moving_tetrominoes_fast": _moving_tetrominoes_fast,
     "multi_dsprites_binarized_fast": _multi_dsprites_binarized_fast,
     "multi_dsprites_fast": _multi_dsprites_fast,
     "shapes_fast": _shapes_fast,
+    "tetrominoes_fast": _tetrominoes_fast,
 }

@@ -111,6 +111,14 @@ class Iodine(SceneModel):
             return steps
         return [step._replace(target=images[:, self.frame_of(t)]) for t, step in enumerate(steps)]
 
+    @classmethod
+    def num_frames(cls, config):
+        """Those that the refinements of training read; None for single images."""
+        if not config.model.sequence.enabled:
+            return None
+        num_iterations = config.train.num_iterations or config.model.num_iterations
+        return FrameOrder(config.model.sequence).num_frames(num_iterations)
+
     def frame_of(self, step: int) -> int:
         """0 for single images; of a clip see `sequences.py`."""
         return self._clips.frame_of(step) if self._clips else 0
