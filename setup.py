@@ -9,8 +9,9 @@ setuptools.setup(
         "iodine.launch",
     ],
     package_dir={"iodine": "iodine", "iodine.datasets": "datasets", "iodine.launch": "launch"},
+    include_package_data=False,  # nothing but what is named here
     package_data={
-        "iodine": ["pretrained/*/*", "pretrained/*/checkpoints/*"],
+        "iodine": ["py.typed", "pretrained/*/*", "pretrained/*/checkpoints/*"],
         "iodine.figures": ["*.html", "*.css", "*.js"],
     },
 )

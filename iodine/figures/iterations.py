@@ -36,7 +36,7 @@ def iteration_curves(quartiles: Mapping[str, np.ndarray], trained: int) -> Figur
         if name == "fg_ari":
             axis.set_ylim(min(0.0, np.nanmin(shown)) - 0.05, 1.05)
         axis.set_title(_TITLES.get(name, name), fontsize=8)
-        axis.set_xlabel("refinements", fontsize=7)
+        axis.set_xlabel("refinements (dot: as trained)", fontsize=7)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.tick_params(labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)
