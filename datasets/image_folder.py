@@ -195,7 +195,7 @@ def read_labels(path: pathlib.Path) -> np.ndarray:
       UserError: naming the file, if it cannot be read, has colours or other ids.
     """
     try:
-        with Image.open(path) as image:
+        with pictures.opened(path) as image:
             mode, ids = image.mode, np.asarray(image)
     except pictures.UNREADABLE as error:
         raise UserError(f"{path} cannot be read as a label map: {error}") from None

@@ -1,6 +1,11 @@
 """Reading a user's own pictures."""
 
+import contextlib
 import pathlib
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -8,13 +13,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from iodine.errors import UserError
 
+# Of a picture: more are refused before any is decoded. So many take up to 1.3 GB meanwhile.
+MAX_PIXELS = 8192 * 8192
+FORMATS = ("PNG", "JPEG")  # Pillow knows dozens more; some have other programs run
 # What Pillow raises for files that are damaged, of another kind, or monstrous.
 UNREADABLE = (
-    UnidentifiedImageError,
-    Image.DecompressionBombError,
-    OSError,
-    SyntaxError,
-    ValueError,
+    *(UnidentifiedImageError, Image.DecompressionBombError, zlib.error, struct.error),
+    *(ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError),
 )
 
 
@@ -41,8 +46,9 @@ def read_picture(path: str | pathlib.Path, side: int, file: IO[bytes] | None = N
         UserError: for a file that is missing or not a picture.
     """
     try:
-        with Image.open(file or path) as image:
-            rgb = _as_rgb(ImageOps.exif_transpose(image))
+        with opened(file or path) as image:
+            ImageOps.exif_transpose(image, in_place=True)
+            rgb = _as_rgb(image)
     except FileNotFoundError:
         raise UserError(f"picture {path} does not exist") from None
     except UNREADABLE as error:
@@ -92,6 +98,27 @@ def _resampling(square: int, side: int) -> Image.Resampling:
     return Image.Resampling.BOX if square > side else Image.Resampling.NEAREST
 
 
+@contextlib.contextmanager
+def opened(file: str | pathlib.Path | IO[bytes]) -> Iterator[Image.Image]:
+    """A PNG or JPEG of at most `MAX_PIXELS`, not yet decoded.
+
+    Raises:
+        ValueError: for more pixels.
+        Exception: one of `UNREADABLE`, if it is no PNG or JPEG.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise ValueError(f"more than {MAX_PIXELS:,} pixels; make it smaller") from None
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+    with image:
+        yield image
+
+
 def centre_square(image: Image.Image, side: int, resampling: Image.Resampling) -> Image.Image:
     """The largest square in the middle of an image, resized to `side` pixels."""
     square = min(image.size)
@@ -105,6 +132,8 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         scaled = np.asarray(image).astype(np.int64) // 257
         image = Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
     if image.mode == "CMYK":
+        return image.convert("RGB")
+    if not image.has_transparency_data:
         return image.convert("RGB")
     rgba = image.convert("RGBA")
     black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))

@@ -1,7 +1,11 @@
 """A user's own pictures, of all kinds."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
+from hostile_mutations import png_chunk
 from PIL import Image
 
 from iodine.datasets import pictures
@@ -100,7 +104,22 @@ def test_photo_of_a_turned_camera(tmp_path):
     np.testing.assert_array_equal(picture, np.rot90(pixels, k=-1))
 
 
-def test_a_picture_of_monstrous_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+@pytest.mark.parametrize(("width", "height"), [(1_000_000_000, 1), (31_623, 31_623), (8193, 8192)])
+def test_a_picture_of_monstrous_size_is_not_decoded(tmp_path, monkeypatch, width, height):
+    header = struct.pack(">II5B", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(10))), (b"IEND", b"")]
+    path = tmp_path / "huge.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks))
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded"))
+    limit = Image.MAX_IMAGE_PIXELS
+    with pytest.raises(UserError, match="picture: more than 67,108,864 pixels; make it smaller"):
+        pictures.read_picture(path, 8)
+    assert limit == Image.MAX_IMAGE_PIXELS  # which is other libraries' too
+
+
+def test_other_formats_than_those_that_are_promised(tmp_path):
+    """Pillow would read them too, some with other programs' help."""
+    path = tmp_path / "x.png"
+    Image.fromarray(gradient(8, 8)).save(path, "TIFF")
     with pytest.raises(UserError, match="cannot be read as a PNG or JPEG picture"):
-        pictures.read_picture(save(tmp_path, gradient(8, 8)), 8)
+        pictures.read_picture(path, 8)
