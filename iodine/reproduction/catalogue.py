@@ -12,6 +12,7 @@ from iodine.reproduction.paper.figure08 import FIGURE8
 from iodine.reproduction.paper.figure09 import FIGURE9
 from iodine.reproduction.paper.figure10 import FIGURE10
 from iodine.reproduction.paper.figure11 import FIGURE11
+from iodine.reproduction.paper.figure12 import FIGURE12
 from iodine.reproduction.paper.figure13_to_15 import FIGURE13_15
 from iodine.reproduction.paper.figure20_to_22 import FIGURE20_22
 from iodine.reproduction.paper.figure23 import FIGURE23
@@ -31,6 +32,7 @@ ARTIFACTS: tuple[Artifact, ...] = (
     FIGURE9,
     FIGURE10,
     FIGURE11,
+    FIGURE12,
     FIGURE13_15,
     FIGURE16_18,
     FIGURE19,

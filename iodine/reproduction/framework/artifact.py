@@ -19,7 +19,7 @@ class Findings:
     numbers: dict[str, Any]  # JSON types
     table: list[dict[str, Any]]  # rows of the CSV file, all with the same keys
     figures: dict[str, Figure] = dataclasses.field(default_factory=dict)  # by file name, no ending
-    # What writes an HTML page to a path, by file name.
+    # What writes an HTML page, or an animation, to a path, by file name.
     pages: dict[str, Callable[[pathlib.Path], None]] = dataclasses.field(default_factory=dict)
 
 

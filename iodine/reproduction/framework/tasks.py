@@ -19,9 +19,10 @@ SHAPES = "Shapes"
 TETRIS = "Tetris"
 TEXTURED_MNIST = "Textured MNIST"
 IMAGENET = "ImageNet"
+OBJECTS_ROOM_SEQUENCES = "Objects Room sequences"
 TASKS = (
     *(CLEVR6, CLEVR6_NO_GREEN_SPHERES, CLEVR6_GRAYSCALE, MULTI_DSPRITES, MULTI_DSPRITES_BINARIZED),
-    *(SHAPES, TETRIS, TEXTURED_MNIST, IMAGENET, CLEVR_SINGLE),
+    *(SHAPES, TETRIS, TEXTURED_MNIST, IMAGENET, CLEVR_SINGLE, OBJECTS_ROOM_SEQUENCES),
 )
 
 # Models as the paper names them; more are known as soon as they are registered.
@@ -40,3 +41,4 @@ class Workload:
     more_objects: str = ""  # a data set with more objects than are trained on (Figures 7, 9)
     more_slots: int = 0  # K for that data set
     ambiguous: str = ""  # a data set of stimuli with several readings (Figure 10)
+    occluded: str = ""  # clips in which objects are hidden for a while (Figure 12)

@@ -1,7 +1,8 @@
 """What each budget trains of each model for each task.
 
 The budget `paper` follows the papers; `cpu` is what two cores learn in an hour or two on the
-paper's data, with Tetrominoes for CLEVR6, whose scenes have to be rendered; `smoke` runs the same code in seconds and learns nothing.
+paper's data, with Tetrominoes for CLEVR6, whose scenes have to be rendered; `smoke` runs the same
+code in seconds and learns nothing.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from iodine.reproduction.framework.tasks import (
     MONET,
     MULTI_DSPRITES,
     MULTI_DSPRITES_BINARIZED,
+    OBJECTS_ROOM_SEQUENCES,
     R_NEM,
     RNN_NEM,
     SHAPES,
@@ -72,10 +74,22 @@ _SMALL_TETRIS = Workload(
     more_slots=6,
     ambiguous="tetrominoes/ambiguous_small",
 )
+# Rendering sequences is no more a matter of seconds than CLEVR is.
+_SMALL_CLIPS = Workload(
+    "tetrominoes_small",
+    {
+        "data.dataset": "tetrominoes/moving_generated",
+        "data.image_size": 35,
+        "model.sequence.enabled": True,
+    },
+    stands_in=True,
+    occluded="tetrominoes/moving_occluded_generated",
+)
 _SMALL = {
     CLEVR6: dataclasses.replace(_SMALL_TETRIS, stands_in=True),
     CLEVR6_NO_GREEN_SPHERES: dataclasses.replace(_SMALL_TETRIS, stands_in=True),
     TETRIS: _SMALL_TETRIS,
+    OBJECTS_ROOM_SEQUENCES: _SMALL_CLIPS,
 }
 _FEW_STEPS = {
     "train.steps": 2,

@@ -63,7 +63,8 @@ def test_every_workload_is_a_valid_configuration_of_known_data(name):
         training = Budget(name).training("x", task, stand_in=True)
         if training.config is not None:
             checks.check(training.config)
-            companions = training.workload.more_objects, training.workload.ambiguous
+            workload = training.workload
+            companions = workload.more_objects, workload.ambiguous, workload.occluded
             for dataset in (training.config.data.dataset, *filter(None, companions)):
                 sides = known[dataset][1].image_size
                 assert set(sides) == {training.config.data.image_size}, dataset
