@@ -39,6 +39,10 @@ class DecoderConfig:
     mlp_sizes: tuple[int, ...] = (512, 512)  # "deconv" only; the image decides the last one
     upsampling: int = 3  # "coarse" only: pixels a side of a grid cell
     last_kernel_size: int = 0  # "coarse" only: of the linear layer; 0: kernel_size
+    # "coarse" only: one mask logit a cell, and those of the pixels between them. Else every pixel
+    # of a cell has its own, and slots of one colour may share a cell out in the same pattern
+    # everywhere instead of one of them owning it.
+    smooth_mask: bool = False
 
 
 class BroadcastDecoder(snt.Module):
@@ -106,6 +110,9 @@ class CoarseBroadcastDecoder(snt.Module):
     | conv k x k, ELU, `channels`...   | H' x W' x channel                      |
     | conv k' x k', linear             | H' x W' x 4 u^2                        |
     | depth to space, cropped          | H x W x 4                              |
+
+    With `smooth_mask` the linear layer has 3 u^2 + 1 channels, and the last of them is resized
+    bilinearly.
     """
 
     def __init__(
@@ -117,24 +124,34 @@ class CoarseBroadcastDecoder(snt.Module):
         activation: Activation = tf.nn.elu,
         name: str = "coarse_broadcast_decoder",
     ):
-        """See `DecoderConfig`."""
+        """See `DecoderConfig`. Raises UserError for a smooth mask where there is none."""
         super().__init__(name=name)
         self._upsampling, self._image_size = config.upsampling, image_size
+        self._smooth_mask, self._mask_first = config.smooth_mask, config.mask_first
+        if config.smooth_mask and output_channels != OUTPUT_CHANNELS:
+            raise UserError("config.model.decoder.smooth_mask needs a model with masks")
+        self._fine_channels = output_channels - config.smooth_mask
         side = math.ceil(image_size / config.upsampling)
         self.coarse = BroadcastDecoder(
             config,
             latent_size,
             side,
-            output_channels * config.upsampling**2,
+            self._fine_channels * config.upsampling**2 + config.smooth_mask,
             activation,
             config.last_kernel_size,
         )
 
     def __call__(self, z: tf.Tensor) -> tf.Tensor:
         """Maps z [N, Z] to [N, H, W, output_channels], computing in the type of z."""
-        x = self.coarse(z)
+        x, mask = self.coarse(z), None
+        if self._smooth_mask:
+            x, mask = x[..., :-1], x[..., -1:]
+            mask = tf.image.resize(mask, [side * self._upsampling for side in mask.shape[1:3]])
         if self._upsampling > 1:  # TensorFlow refuses 1
             x = tf.nn.depth_to_space(x, self._upsampling)
+        if mask is not None:
+            parts = [x, tf.cast(mask, x.dtype)]
+            x = tf.concat(parts[::-1] if self._mask_first else parts, axis=-1)
         return x[:, : self._image_size, : self._image_size]
 
 

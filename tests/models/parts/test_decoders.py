@@ -143,6 +143,50 @@ def test_coarse_decoder_equals_scipy_and_depth_to_space(
     np.testing.assert_allclose(result, expected, atol=1e-4)
 
 
+def resized(x, upsampling):
+    """[N, H, W, C] to [N, H u, W u, C], linear between the centres of cells, constant beyond."""
+    for axis in (1, 2):
+        centres = np.arange(x.shape[axis])
+        pixels = (np.arange(x.shape[axis] * upsampling) + 0.5) / upsampling - 0.5
+        x = np.apply_along_axis(lambda row, c=centres, p=pixels: np.interp(p, c, row), axis, x)
+    return x
+
+
+@pytest.mark.parametrize("mask_first", [False, True])
+@pytest.mark.parametrize(("image_size", "upsampling"), [(8, 2), (10, 4), (9, 1)])
+def test_a_smooth_mask_is_bilinear_and_the_colours_are_as_without(
+    image_size, upsampling, mask_first
+):
+    config = coarse_config(upsampling=upsampling, smooth_mask=True, mask_first=mask_first)
+    decoder = build_decoder(config, 3, image_size)
+    z = tf.constant(np.random.default_rng(0).normal(size=(2, 3)), tf.float32)
+    result = decoder(z).numpy()
+    assert result.shape == (2, image_size, image_size, 4)
+    inner = decoder.coarse(z).numpy().astype(np.float64)
+    assert inner.shape[-1] == 3 * upsampling**2 + 1
+    expected = [
+        x[:, :image_size, :image_size]
+        for x in (depth_to_space(inner[..., :-1], upsampling), resized(inner[..., -1:], upsampling))
+    ]
+    mask = expected[1]
+    assert np.ptp(mask) > 0.01
+    expected = np.concatenate(expected[:: -1 if mask_first else 1], axis=-1)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+def test_a_smooth_mask_needs_a_mask():
+    with pytest.raises(UserError, match=r"smooth_mask needs a model with masks"):
+        build_decoder(coarse_config(smooth_mask=True), 3, 8, output_channels=3)
+
+
+def test_a_smooth_mask_in_half_precision_has_the_type_of_the_latent():
+    decoder = build_decoder(coarse_config(smooth_mask=True), 3, 8)
+    z = tf.random.stateless_normal([2, 3], [0, 1])
+    half = decoder(tf.cast(z, tf.bfloat16))
+    assert half.dtype == tf.bfloat16
+    np.testing.assert_allclose(tf.cast(half, tf.float32), decoder(z), atol=0.05)
+
+
 def test_coarse_decoder_without_upsampling_is_the_broadcast_decoder():
     config = coarse_config(upsampling=1, constant_input=5.0, coordinates="cosine")
     coarse = build_decoder(config, 3, 7)
