@@ -12,9 +12,9 @@ import pathlib
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow as tf
 from absl import flags
 
+import iodine
 from iodine.config import Config
 from iodine.datasets import pipelines
 from iodine.datasets.pictures import read_picture
@@ -24,7 +24,6 @@ from iodine.figures import decomposition_page
 from iodine.figures import decompositions as plots
 from iodine.launch import app, decomposed_clips
 from iodine.models.interface import SceneModel
-from iodine.training import checkpoints
 
 _RUN = flags.DEFINE_string(
     "run", None, "Folder of a run, or pretrained:NAME for weights of the package.", required=True
@@ -38,7 +37,7 @@ _DATA_DIR = flags.DEFINE_string(
 _NUM_IMAGES = flags.DEFINE_integer(
     "num_images", 8, "Number of test scenes or clips, with --data_dir.", lower_bound=1
 )
-_OUTPUT = flags.DEFINE_string("output", None, "Folder for the pictures and arrays.", required=True)
+_OUTPUT = flags.DEFINE_string("output", "output/decomposed", "Folder for the pictures and arrays.")
 _NUM_SLOTS = flags.DEFINE_integer(
     "num_slots", None, "Number of slots K; by default as trained.", lower_bound=1
 )
@@ -78,15 +77,15 @@ def main() -> None:
     """Reads the flags, decomposes, writes a PNG and an .npz for each image, and an overview."""
     if bool(_IMAGE.value) == bool(_DATA_DIR.value):
         raise UserError("give either --image=FILE, once or more, or --data_dir=DIR")
-    config, model = checkpoints.load_model(_RUN.value, _CHECKPOINT.value)
+    model = iodine.load(_RUN.value, _CHECKPOINT.value)
     if _TRAVERSALS.value and not _HTML.value:
         raise UserError("--traversals makes sliders for the page of --html; give that too")
-    decomposition_page.check_movable(model, _TRAVERSALS.value)
+    decomposition_page.check_movable(model.scene_model, _TRAVERSALS.value)
     folder = pathlib.Path(_OUTPUT.value)
     if model.spec.num_frames is not None:
-        decompose_clips(config, model, folder)
+        decompose_clips(model.config, model.scene_model, folder)
     else:
-        decompose_images(config, model, folder)
+        decompose_images(model, folder)
 
 
 def decompose_clips(config: Config, model: SceneModel, folder: pathlib.Path) -> None:
@@ -103,26 +102,26 @@ def decompose_clips(config: Config, model: SceneModel, folder: pathlib.Path) -> 
     print(f"{num_written} clips written to {folder}, each as a figure, an animation and arrays")
 
 
-def decompose_images(config: Config, model: SceneModel, folder: pathlib.Path) -> None:
+def decompose_images(model: iodine.Model, folder: pathlib.Path) -> None:
     """Decomposes what the flags name with a model of single images."""
     if _IMAGE.value:
-        images = read_images(_IMAGE.value, model.spec.image_shape[0])
+        images = read_images(_IMAGE.value, model.image_size)
         check_overwrites_none(_IMAGE.value, folder, list(images))
         chunks = in_chunks(images)
     else:
-        chunks = read_scenes(config, _DATA_DIR.value, _NUM_IMAGES.value)
-    infer = tf.function(inference.decompose_iterations, autograph=False, reduce_retracing=True)
+        chunks = read_scenes(model.config, _DATA_DIR.value, _NUM_IMAGES.value)
     num_written = 0
     for names, batch in chunks:
         folder.mkdir(parents=True, exist_ok=True)
-        results = infer(
-            model, tf.constant(batch), _SEED.value, _NUM_SLOTS.value, _NUM_ITERATIONS.value
+        found = model.decompose(
+            batch, _NUM_SLOTS.value, _NUM_ITERATIONS.value, _SEED.value, all_iterations=True
         )
+        results = list(found.iterations)
         write_images(folder, names, batch, results[-1])
         if num_written == 0:
             write_overview(folder, batch, results)
             if _HTML.value:
-                write_viewer(folder, names, batch, results, model)
+                write_viewer(folder, names, batch, results, model.scene_model)
         num_written += len(names)
     print(f"{num_written} decompositions written to {folder}; see {folder / 'overview.png'}")
 
