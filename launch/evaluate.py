@@ -4,21 +4,24 @@ Of a model of clips also how well its slots follow objects, and how well it pred
 """
 
 import contextlib
+import json
 import math
 import pathlib
+import sys
+from typing import Any
 
 import numpy as np
 from absl import flags
 
-from iodine.datasets import pipelines
+from iodine.datasets import identity, pipelines
 from iodine.errors import UserError
-from iodine.evaluation import clip_scores, clip_table
+from iodine.evaluation import clip_scores, clip_table, file_name
 from iodine.evaluation import summary as summary_lib
 from iodine.evaluation.evaluator import Evaluator
 from iodine.evaluation.restarts import Restarted
 from iodine.launch import app
 from iodine.progress import track
-from iodine.training import checkpoints
+from iodine.training import checkpoints, provenance
 from iodine.training import run_folder as runs
 
 _RUN = flags.DEFINE_string(
@@ -60,34 +63,83 @@ _CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "latest", ("latest", "best"), "Newest weights, or best by validation loss."
 )
 _OUTPUT = flags.DEFINE_string(
-    "output", None, "Folder for evaluation.json; the run's folder by default."
+    "output",
+    None,
+    "Folder for evaluation.json; the run's folder by default. The file's name tells settings that "
+    "are not the usual ones, as in evaluation-num_iterations_10.json.",
 )
 
 
 def main() -> None:
     """Reads the flags, evaluates, writes the figures as JSON and prints a table."""
-    config, model = checkpoints.load_model(_RUN.value, _CHECKPOINT.value)
+    config, model, weights = checkpoints.load(_RUN.value, _CHECKPOINT.value)
+    usual = {
+        "dataset": config.data.dataset,
+        "split": flags.FLAGS["split"].default,
+        "num_images": flags.FLAGS["num_images"].default,
+        "num_slots": model.spec.num_slots,
+        "num_iterations": model.spec.num_iterations,
+        "seed": flags.FLAGS["seed"].default,
+        "checkpoint": flags.FLAGS["checkpoint"].default,
+    }
+    given = {name: flags.FLAGS[name].value for name in usual}
+    settings = {n: value if given[n] is None else given[n] for n, value in usual.items()}
     num_iterations = _NUM_ITERATIONS.value
     if _CONTROL.value:
         if model.spec.num_frames is None:
             raise UserError(f"--control={_CONTROL.value} is for models of clips; leave it out")
         model, num_iterations = Restarted(model, num_iterations), None
-    name = f"evaluation_{_CONTROL.value}.json" if _CONTROL.value else "evaluation.json"
-    path = pathlib.Path(_OUTPUT.value or _default_output(_RUN.value)) / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    name = f"evaluation_{_CONTROL.value}" if _CONTROL.value else "evaluation"
+    folder = pathlib.Path(_OUTPUT.value or _default_output(_RUN.value))
+    path = folder / f"{file_name.stem(settings, usual, name)}.json"
+    told = provenance.of_weights(_RUN.value, config, weights)
+    if folder.resolve() != runs.resolve(_RUN.value).resolve():
+        check_overwrites_no_other(path, told)
+    data = identity.identity(pipelines.open_dataset(_DATA_DIR.value, settings["dataset"]))
+    folder.mkdir(parents=True, exist_ok=True)
     evaluator = Evaluator(model, _NUM_SLOTS.value, num_iterations, _SEED.value)
-    values = evaluate(evaluator, _DATASET.value or config.data.dataset)
-    if reason := summary_lib.divergence(values):
-        raise UserError(f"{reason}; train longer, or give a smaller --num_iterations")
+    values = evaluate(evaluator, settings["dataset"])
     summary = summary_lib.summarize(values)
     print(summary_lib.table(summary))
-    if evaluator.clip_scores:
-        summary["clips"] = clip_scores.summarize(evaluator.clip_scores)
+    if clips := finite_clips(evaluator, values):
+        summary["clips"] = clip_scores.summarize(clips)
         print(f"\n{clip_table.table(summary['clips'])}")
+    summary["provenance"] = {
+        "weights": told,
+        "data": data,
+        "settings": {**settings, "control": _CONTROL.value, "batch_size": _BATCH_SIZE.value},
+        **provenance.of_process(),
+    }
     runs.write_json(path, summary)
     np.savez_compressed(path.with_suffix(".npz"), **values)
     what = "clip and frame" if evaluator.clip_scores else "image and iteration"
     print(f"written to {path}; every {what} in {path.stem}.npz beside it")
+    if reason := summary_lib.divergence(values):
+        print(
+            f"warning: {reason}; train longer, or give a smaller --num_iterations", file=sys.stderr
+        )
+
+
+def finite_clips(evaluator: Evaluator, values: dict[str, np.ndarray]) -> list[Any]:
+    """The scores of the clips that the model does not diverge on; none for a model of images."""
+    scores = evaluator.clip_scores
+    if not scores:
+        return []
+    return [clip for clip, bad in zip(scores, summary_lib.diverged(values), strict=True) if not bad]
+
+
+def check_overwrites_no_other(path: pathlib.Path, weights: dict[str, Any]) -> None:
+    """Raises UserError if the file holds the figures of another run's weights."""
+    try:
+        other = json.loads(path.read_text())["provenance"]["weights"]
+        is_same = other["run"] == weights["run"] or other["digest"] == weights["digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if not is_same:
+        raise UserError(
+            f"{path} holds an evaluation of {other['run']}, not of {weights['run']}; give another "
+            "--output, or remove it"
+        )
 
 
 def evaluate(evaluator: Evaluator, dataset: str) -> dict[str, np.ndarray]:

@@ -1,4 +1,7 @@
-"""`iodine-export`: writes a trained model as a SavedModel, or its bare weights in two formats."""
+"""`iodine-export`: writes a trained model as a SavedModel, or its bare weights in two formats.
+
+Beside them provenance.json says where they come from.
+"""
 
 import pathlib
 
@@ -7,7 +10,7 @@ from absl import flags
 from iodine.launch import app
 from iodine.serving import safetensors_file
 from iodine.serving import saved_model as export_lib
-from iodine.training import checkpoints, weights_folder
+from iodine.training import checkpoints, provenance, weights_folder
 from iodine.training import run_folder as runs
 
 _RUN = flags.DEFINE_string(
@@ -41,17 +44,27 @@ _CHECKPOINT = flags.DEFINE_enum(
 
 def main() -> None:
     """Reads the flags and exports."""
-    config, model = checkpoints.load_model(_RUN.value, _CHECKPOINT.value)
+    config, model, path = checkpoints.load(_RUN.value, _CHECKPOINT.value)
+    folder = pathlib.Path(_OUTPUT.value)
+    weights = provenance.of_weights(_RUN.value, config, path)
+    record = {"weights": weights, **provenance.of_process()}
     if _FORMAT.value == "safetensors":
-        folder = pathlib.Path(_OUTPUT.value)
-        weights_folder.write(model, config, runs.resolve(_RUN.value), folder)
+        weights_folder.write(model, config, runs.resolve(_RUN.value), folder, weights)
+        runs.write_json(folder / provenance.FILE, record)
         print(f"weights written to {folder / safetensors_file.NAME}; or use --run={folder}")
         return
     if _FORMAT.value == "weights":
-        checkpoints.save_weights(model, config, pathlib.Path(_OUTPUT.value))
+        checkpoints.save_weights(model, config, folder)
+        runs.write_json(folder / provenance.FILE, record)
         print(f"weights written; use them with --run={_OUTPUT.value}")
         return
     export_lib.export(model, _OUTPUT.value, _SEED.value, _NUM_SLOTS.value, _NUM_ITERATIONS.value)
+    settings = {
+        "num_slots": _NUM_SLOTS.value or model.spec.num_slots,
+        "num_iterations": _NUM_ITERATIONS.value or model.spec.num_iterations,
+        "seed": _SEED.value,
+    }
+    runs.write_json(folder / provenance.FILE, {**record, "settings": settings})
     side = model.spec.image_shape[0]
     print(
         f"written to {_OUTPUT.value}; use it with "

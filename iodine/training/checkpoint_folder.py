@@ -53,6 +53,17 @@ def write(folder: pathlib.Path, state: tf.train.Checkpoint, step: int) -> None:
     _remove_half_written(folder)  # by a kill
 
 
+def is_sound(path: str) -> bool:
+    """Whether every value of a checkpoint can be read; TensorFlow compares their checksums."""
+    try:
+        stored = tf.train.load_checkpoint(path)
+        for name in stored.get_variable_to_shape_map():
+            stored.get_tensor(name)
+    except _UNREADABLE:
+        return False
+    return True
+
+
 def remove_all_but(folder: pathlib.Path, steps: Collection[int]) -> None:
     """Removes the checkpoints of all other steps."""
     for path in newest_first(folder):

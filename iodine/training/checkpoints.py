@@ -146,7 +146,12 @@ class TrainingCheckpoints:
 
 
 def load_model(run: str, which: str = "latest") -> tuple[Config, SceneModel]:
-    """The configuration and the trained model of a run.
+    """The configuration and the trained model of a run; see `load`."""
+    return load(run, which)[:2]
+
+
+def load(run: str, which: str = "latest") -> tuple[Config, SceneModel, str]:
+    """The configuration and the trained model of a run, and the path that the weights are from.
 
     Args:
         run: a run's folder, or "pretrained:NAME".
@@ -165,17 +170,18 @@ def load_model(run: str, which: str = "latest") -> tuple[Config, SceneModel]:
     bare_weights = folder / safetensors_file.NAME  # as exported, with no checkpoint beside them
     if not paths and not (which == "latest" and bare_weights.exists()):
         raise UserError(_nothing_to_load(folder, which))
-    model = registry.build(config)
+    files = [bare_weights] if not paths else (folder / subfolders[which]).glob("*.data-*")
+    model = registry.build(config, sum(path.stat().st_size for path in files))
     if not paths:
         safetensors_file.restore(model, bare_weights)
-        return config, model
+        return config, model, str(bare_weights)
 
     def read(path: str) -> None:
         status = tf.train.Checkpoint(averaged_model=model).restore(path)
         status.expect_partial().assert_existing_objects_matched()
 
-    checkpoint_folder.first_readable(paths, read, "train the run again")
-    return config, model
+    path = checkpoint_folder.first_readable(paths, read, "train the run again")
+    return config, model, path
 
 
 def _nothing_to_load(folder: pathlib.Path, which: str) -> str:

@@ -75,7 +75,7 @@ class TrainingLoop:
         if workers.is_chief:
             runs.check_same(folder, config)
             data_record.check_same(folder, data.identity)
-        self._config = config
+        self._config, self._folder = config, folder
         self._data = data
         fixed = np.asarray(next(iter(data.validation()))["image"][:NUM_FIXED_SCENES])
         workers.agree("flags", json.dumps(config_lib.to_dict(config), sort_keys=True).encode())
@@ -90,6 +90,7 @@ class TrainingLoop:
         if workers.is_chief:
             runs.start_or_resume(folder, config)  # only now, because what can be wrong is not
             data_record.keep(folder, data.identity)
+            (folder / runs.DIVERGED).unlink(missing_ok=True)
             self._reports = Reports(
                 folder, self._trainer, self._checkpoints, data.validation, fixed
             )
@@ -201,6 +202,9 @@ class TrainingLoop:
         count = int(trainer.rollbacks.numpy()) + 1
         self._unchecked.clear()
         if count > limit:
+            if self._workers.is_chief:
+                record = {"step": bad.step, "reason": bad.reason}
+                runs.write_json(self._folder / runs.DIVERGED, record)
             raise UserError(self._reason_to_stop(bad, limit))
         if self._checkpoints:
             self._checkpoints.go_back()

@@ -10,6 +10,7 @@ from iodine.errors import UserError
 from iodine.models import registry
 
 PRETRAINED_PREFIX = "pretrained:"
+DIVERGED = "diverged.json"  # in the folder of a run that ended with a loss that was not finite
 _PRETRAINED_FOLDER = pathlib.Path(__file__).parents[1] / "pretrained"
 
 # What may differ when a run goes on: how often it reports and saves, when it gives up, how fast it

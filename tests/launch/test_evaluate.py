@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -29,7 +31,11 @@ def evaluate(program, tiny_run, tiny_data, tmp_path):
         common = (f"--run={run}", f"--data_dir={tiny_data}", f"--output={tmp_path / 'o'}")
         outcome = program("evaluate", *common, *flags)
         assert outcome.code == 0, outcome.err
-        return json.loads((tmp_path / "o/evaluation.json").read_text()), outcome.out
+        path = re.search(r"written to (\S+\.json);", outcome.out)[1]
+        summary = json.loads(pathlib.Path(path).read_text())
+        call.provenance = summary.pop("provenance")
+        call.arrays = pathlib.Path(path).with_suffix(".npz")
+        return summary, outcome.out
 
     return call
 
@@ -78,7 +84,8 @@ def assert_summarises(summary, expected):
     assert tuple(summary) == METRICS
     for name, value in expected.items():
         entry = summary[name]
-        fields = {"mean", "std", "ci95", "num_images", "num_left_out", "per_iteration"}
+        fields = {"mean", "mean_over_all", "std", "ci95", "per_iteration"}
+        fields |= {"num_images", "num_diverged", "num_left_out"}
         fields |= {"mean_over_all", "num_diverged"}
         assert set(entry) == fields
         tolerance = {"rtol": 1e-4, "atol": 1e-5}
@@ -102,10 +109,54 @@ def test_figures(evaluate, tiny_run, tiny_data):
         assert line.split()[1:3] == [f"{summary[name]['mean']:.4f}", f"{summary[name]['std']:.4f}"]
 
 
+def test_settings_data_and_weights_are_told(evaluate, tiny_run):
+    evaluate("--num_images=6", "--num_slots=5", "--seed=7", "--batch_size=4")
+    told = evaluate.provenance
+    assert told["settings"] == {
+        "dataset": DATASET,
+        "split": "test",
+        "num_images": 6,
+        "num_slots": 5,
+        "num_iterations": 2,
+        "seed": 7,
+        "checkpoint": "latest",
+        "control": None,
+        "batch_size": 4,
+    }
+    assert told["data"] == told["weights"]["trained_on"]
+    assert told["data"] == json.loads((tiny_run / "data.json").read_text())
+    assert (told["weights"]["run"], told["weights"]["step"]) == (str(tiny_run), 20)
+    assert "--num_images=6 --num_slots=5 --seed=7" in told["command"]
+
+
+def test_other_settings_lie_beside_and_other_runs_are_refused(
+    evaluate, program, tiny_run, tiny_data, tmp_path
+):
+    first, _ = evaluate("--num_images=3")
+    kept = (tmp_path / "o/evaluation-num_images_3.json").read_bytes()
+    evaluate("--num_images=3", "--num_iterations=2")  # as trained: the same evaluation
+    evaluate("--num_images=3", "--num_iterations=3")
+    names = {path.name for path in (tmp_path / "o").glob("*.json")}
+    assert names == {f"evaluation-num_images_3{e}.json" for e in ("", "-num_iterations_3")}
+    other = shutil.copytree(tiny_run, tmp_path / "other")
+    for path in (other / "checkpoints").glob("ckpt-20.*"):
+        path.unlink()  # so that its weights are others
+    flags = (f"--data_dir={tiny_data}", f"--output={tmp_path / 'o'}", "--num_images=3")
+    outcome = program("evaluate", f"--run={other}", *flags)
+    assert outcome.code == 1
+    assert f"holds an evaluation of {tiny_run}, not of {other}; give another" in outcome.error()
+    moved = shutil.copytree(tiny_run, tmp_path / "moved")
+    assert program("evaluate", f"--run={moved}", *flags).code == 0  # the same weights
+    again = json.loads((tmp_path / "o/evaluation-num_images_3.json").read_text())
+    assert again.pop("provenance")["weights"]["run"] == str(moved)
+    assert again == first
+    assert kept != (tmp_path / "o/evaluation-num_images_3.json").read_bytes()
+
+
 def test_every_image_is_kept(evaluate, tiny_run, tiny_data, tmp_path):
     evaluate("--num_images=5")
     expected = figures(tiny_run, tiny_data, "test", 5, 3, 2, 0)
-    with np.load(tmp_path / "o/evaluation.npz") as arrays:
+    with np.load(evaluate.arrays) as arrays:
         assert set(arrays) == {*METRICS, "selection"}
         weight = preset("tetrominoes_small").model.objective.kl_weight
         trained = expected["neg_log_likelihood"][-1:] + weight * expected["kl"][-1:]
@@ -129,7 +180,10 @@ def test_another_data_set_than_that_of_training(program, tiny_run, tmp_path):
     preparation.prepare(other, str(tmp_path), settings=sizes)
     outcome = program("evaluate", *flags)
     assert outcome.code == 0, outcome.err
-    summary = json.loads((tmp_path / "evaluation.json").read_text())
+    (path,) = tmp_path.glob("evaluation*.json")
+    assert path.name == "evaluation-dataset_tetrominoes_ambiguous_small-num_images_4.json"
+    summary = json.loads(path.read_text())
+    assert summary.pop("provenance")["data"]["dataset"] == other
     assert_summarises(summary, figures(tiny_run, tmp_path, "test", 4, 3, 2, 0, other))
 
 
@@ -164,7 +218,7 @@ def test_images_without_foreground_are_left_out_and_counted(
     for name in ("ari", "mse", "neg_elbo"):
         assert (summary[name]["num_images"], summary[name]["num_left_out"]) == (6, 0)
     assert "\n2 images without foreground left out of fg_ari, miou, mbo, covering\n" in printed
-    with np.load(tmp_path / "o/evaluation.npz") as arrays:
+    with np.load(evaluate.arrays) as arrays:
         assert np.isnan(arrays["fg_ari"]).all(axis=0).tolist() == [i not in kept for i in range(6)]
 
 
@@ -182,21 +236,7 @@ def test_best_checkpoint_and_default_output(program, tiny_run, tiny_data, tmp_pa
     common = (f"--run={run}", f"--data_dir={tiny_data}", "--num_images=2")
     assert program("evaluate", *common).code == 1
     assert program("evaluate", *common, "--checkpoint=best").code == 0
-    assert (run / "evaluation.json").exists()
-
-
-def test_divergence_is_said_and_nothing_is_written(
-    program, tiny_run, tiny_data, tmp_path, monkeypatch
-):
-    values = np.array([[1.0, 2.0, 3.0], [1.0, np.inf, 3.0], [1.0, np.nan, np.nan]])
-    monkeypatch.setattr(
-        "iodine.launch.evaluate.Evaluator.__call__", lambda *_: {"neg_elbo": values}
-    )
-    flags = (f"--run={tiny_run}", f"--data_dir={tiny_data}", f"--output={tmp_path}")
-    outcome = program("evaluate", *flags, "--num_images=3")
-    assert outcome.code == 1
-    assert "the ELBO of 2 of 3 images is not finite, from iteration 1 of 2 on" in outcome.err
-    assert not (tmp_path / "evaluation.json").exists()
+    assert (run / "evaluation-num_images_2-checkpoint_best.json").exists()
 
 
 @pytest.mark.parametrize(

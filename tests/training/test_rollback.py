@@ -1,5 +1,6 @@
 """A loss that is not finite leads back to a checkpoint, with a smaller learning rate."""
 
+import json
 import os
 import signal
 
@@ -130,7 +131,10 @@ def test_rollbacks_come_to_an_end(program, tiny_flags, tmp_path, bad_steps):
     assert "the checkpoint of step 10 is kept" in outcome.error()
     assert "go back with a smaller step by --config.train.max_rollbacks=5" in outcome.error()
     assert scalars(tmp_path, "train/rollbacks") == [(11, 1.0), (11, 2.0)]
+    record = json.loads((tmp_path / "diverged.json").read_text())
+    assert record == {"step": 11, "reason": "kl of rollback 2 is nan"}
     # More of them may be allowed later: the configuration of the run takes it.
     bad_steps.clear()
     more = ("--config.train.max_rollbacks=3", f"--run={tmp_path}", "--steps=20")
     assert program("train", *tiny_flags, *ROLLBACKS, *more).code == 0
+    assert not (tmp_path / "diverged.json").exists()

@@ -141,7 +141,9 @@ def test_programs_read_a_run_whose_t_counted_decodings(
         assert program("decompose", *outputs, *data).code == 0
         weights = (f"--run={run}", f"--output={tmp_path / name / 'weights'}", "--format=weights")
         assert program("export", *weights).code == 0
-    one, two = (json.loads((tmp_path / name / "evaluation.json").read_text()) for name in "ab")
+    written = (next((tmp_path / name).glob("evaluation*.json")) for name in "ab")
+    one, two = (json.loads(path.read_text()) for path in written)
+    assert one.pop("provenance") != two.pop("provenance")
     assert one == two
     assert len(one["mse"]["per_iteration"]) == 3
     one, two = (np.load(tmp_path / name / "test_0000.npz") for name in "ab")
@@ -169,13 +171,17 @@ def test_bare_weights_make_a_run_that_gives_the_same_figures(
     weights = tmp_path / "weights"
     written = program("export", f"--run={tiny_run}", "--format=weights", f"--output={weights}")
     assert written.code == 0, written.err
-    assert {p.name for p in weights.iterdir()} == {"config.json", "checkpoints"}
-    figures = []
+    assert {p.name for p in weights.iterdir()} == {"config.json", "checkpoints", "provenance.json"}
+    figures, told = [], []
     for run, output in ((tiny_run, tmp_path / "a"), (weights, tmp_path / "b")):
         flags = (f"--run={run}", f"--data_dir={tiny_data}", f"--output={output}", "--num_images=4")
         assert program("evaluate", *flags).code == 0
-        figures.append((output / "evaluation.json").read_text())
+        figures.append(json.loads((output / "evaluation-num_images_4.json").read_text()))
+        told.append(figures[-1].pop("provenance")["weights"])
     assert figures[0] == figures[1]
+    assert told[1]["exported_from"] == told[0]
+    assert told[1]["step"] == told[0]["step"] == 20
+    assert told[1]["trained_on"] == told[0]["trained_on"] is not None
     again = program("export", f"--run={tiny_run}", "--format=weights", f"--output={weights}")
     assert again.code == 1
     assert "already holds a run" in again.err

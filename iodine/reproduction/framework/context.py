@@ -10,10 +10,10 @@ from iodine.config import Config
 from iodine.datasets import pipelines
 from iodine.errors import UserError
 from iodine.evaluation.evaluator import Evaluator
-from iodine.evaluation.summary import divergence
+from iodine.evaluation.summary import diverged, divergence
 from iodine.models.interface import SceneModel
 from iodine.reproduction.framework.budgets import Budget, Training
-from iodine.training import checkpoints
+from iodine.training import checkpoints, provenance
 
 _BATCH = 64
 
@@ -27,10 +27,22 @@ class Run:
     config: Config
     is_given: bool = False  # by the user, in place of the training
 
-    @functools.cached_property
+    @property
     def model(self) -> SceneModel:
         """The trained model, with averaged weights where the run kept them."""
-        return checkpoints.load_model(self.folder)[1]
+        return self._loaded[1]
+
+    @property
+    def weights(self) -> dict[str, Any] | None:
+        """What `provenance.of_weights` says of the model; None if nothing has asked for it."""
+        if "_loaded" not in self.__dict__:
+            return None
+        config, _, path = self._loaded
+        return provenance.of_weights(self.folder, config, path)
+
+    @functools.cached_property
+    def _loaded(self) -> tuple[Config, SceneModel, str]:
+        return checkpoints.load(self.folder)
 
     @property
     def note(self) -> str:
@@ -47,7 +59,8 @@ class Context:
     """One artifact at one budget.
 
     `missing` says of each training, or data set, that could not be had why; an artifact shows the
-    place of such a part as "not run".
+    place of such a part as "not run". `diverged` are those trainings among them whose loss stopped
+    being finite. What `batches` reads and `evaluate` measures is noted in `read` and `evaluated`.
     """
 
     budget: Budget
@@ -56,11 +69,15 @@ class Context:
     missing: dict[str, str]  # label or name of a data set -> reason
     seed: int = 0
     with_pages: bool = False  # whether HTML pages are asked for
+    diverged: frozenset[str] = frozenset()
+    read: dict[str, int] = dataclasses.field(default_factory=dict)  # by data set, test images
+    evaluated: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def batches(
         self, dataset: str, num_images: int, batch_size: int = _BATCH
     ) -> list[dict[str, Any]]:
         """The first test scenes, as `pipelines.evaluation_batches` makes them, in NumPy."""
+        self.read[dataset] = max(num_images, self.read.get(dataset, 0))
         with pipelines.readable(self.data_dir, dataset):
             batches = pipelines.evaluation_batches(
                 self.data_dir, dataset, "test", batch_size, num_images
@@ -97,6 +114,18 @@ class Context:
         evaluator = Evaluator(run.model, num_slots, num_iterations, self.seed)
         name = dataset or run.config.data.dataset
         values = evaluator(self.batches(name, self.budget.num_images))
+        self.evaluated.append(
+            {
+                "run": run.folder,
+                "dataset": name,
+                "split": "test",
+                "num_images": self.budget.num_images,
+                "num_slots": num_slots or run.model.spec.num_slots,
+                "num_iterations": num_iterations or run.model.spec.num_iterations,
+                "seed": self.seed,
+                "num_diverged": int(diverged(values).sum()),
+            }
+        )
         if not may_diverge and (reason := divergence(values)):
             raise UserError(f"{run.folder} on {name}: {reason}")
         return values

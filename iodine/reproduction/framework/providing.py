@@ -48,12 +48,13 @@ def folder_of(config: Config, runs_dir: str) -> pathlib.Path:
 
 
 def is_finished(config: Config, folder: pathlib.Path) -> bool:
-    """Whether the folder holds this configuration's last step."""
+    """Whether the folder holds this configuration's last step, and it can be read."""
     if not (folder / "config.json").exists():
         return False
     runs.check_same(folder, config)
-    steps = map(checkpoint_folder.step_of, checkpoint_folder.newest_first(folder / "checkpoints"))
-    return max(steps, default=0) >= config.train.steps
+    paths = checkpoint_folder.newest_first(folder / "checkpoints")
+    last = [path for path in paths if checkpoint_folder.step_of(path) >= config.train.steps]
+    return any(map(checkpoint_folder.is_sound, last))
 
 
 def provide(
@@ -92,11 +93,16 @@ def provide(
     for label, run in planned.items():
         if reason := lacking.get(run.config.data.dataset) or failed.get(pathlib.Path(run.folder)):
             missing[label] = reason
+    diverged = frozenset(
+        label
+        for label, run in planned.items()
+        if label in missing and (pathlib.Path(run.folder) / runs.DIVERGED).exists()
+    )
     found = {label: run for label, run in planned.items() if label not in missing}
     if not found and not set(datasets) - set(missing):
         reasons = dict.fromkeys(missing.values())
         raise NothingToShowError(f"nothing of {artifact.name} can be made: {'; '.join(reasons)}")
-    return Context(budget, data_dir, found, missing, seed, with_pages)
+    return Context(budget, data_dir, found, missing, seed, with_pages, diverged)
 
 
 def _plan(

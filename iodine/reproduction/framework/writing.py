@@ -1,13 +1,13 @@
 """Writes what an artifact found: pictures, JSON, CSV, pages."""
 
-import os
 import pathlib
-import platform
 from typing import Any
 
+from iodine.datasets import identity, pipelines
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.context import Context
 from iodine.studies.findings import csv_text, save_figure
+from iodine.training import provenance
 from iodine.training import run_folder as runs
 
 
@@ -33,16 +33,27 @@ def _record(artifact: Artifact, context: Context, findings: Findings) -> dict[st
         "comparison": findings.comparison,
         "budget": context.budget.name,
         "evaluation_seed": context.seed,
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "runs": {
             label: {
                 "model": run.training.model,
                 "task": run.training.task,
                 "folder": run.folder,
                 "trained": run.note,
+                "weights": run.weights,
             }
             for label, run in context.runs.items()
         },
         "not_run": context.missing,
         "numbers": findings.numbers,
+        "provenance": {
+            "evaluations": context.evaluated,
+            "data": {name: _data(context, name) for name in context.read},
+            **provenance.of_process(),
+        },
     }
+
+
+def _data(context: Context, name: str) -> dict[str, Any]:
+    """What tells the data from others, and how many of the first test images were read."""
+    builder = pipelines.open_dataset(context.data_dir, name)
+    return {**identity.identity(builder), "split": "test", "num_images": context.read[name]}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from iodine.evaluation import spread
-from iodine.evaluation.summary import left_out, mean_over_images
+from iodine.evaluation.summary import OF_SEGMENTATION, diverged, left_out, summarize
 from iodine.reproduction.framework import given_runs, tasks, wording, workloads
 from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
@@ -15,6 +15,7 @@ from iodine.reproduction.framework.wording import NOT_RUN
 
 _METRICS = ("fg_ari", "mse", "kl", "ari", "miou")
 _LEFT_OUT = "images without foreground"
+_BAD_IMAGES, _BAD_SEEDS = "images that diverged", "seeds that diverged"
 
 # The paper's foreground ARI: mean and standard deviation across five seeds.
 _PAPER = {
@@ -58,11 +59,15 @@ def _make(context: Context) -> Findings:
         place: [context.missing[t.label] for t in trainings if t.label in context.missing]
         for place, trainings in given_runs.by_place(_trainings(context.budget)).items()
     }
+    num_bad = {
+        place: sum(training.label in context.diverged for training in trainings)
+        for place, trainings in given_runs.by_place(_trainings(context.budget)).items()
+    }
     cells = []
     for task in _PAPER:
         for model in models(context.budget):
             place = _place(model, task)
-            found = scores.get(place, []), by_place.get(place, []), lacking[place]
+            found = scores.get(place, []), by_place.get(place, []), lacking[place], num_bad[place]
             cells.append({"data set": task, "model": model, **_cell(*found)})
     return Findings(
         comparison="; ".join(_comparison(cell) for cell in cells if cell["count"]),
@@ -73,36 +78,65 @@ def _make(context: Context) -> Findings:
     )
 
 
-def _scores(context: Context, run: Run) -> dict[str, float]:
-    """The means over images of what is defined for the model and its data."""
-    values = context.evaluate(run)
-    means = {n: float(mean_over_images(n, values[n])[-1]) for n in _METRICS if n in values}
-    return means | {_LEFT_OUT: left_out(values).get("fg_ari", 0)}
+def _scores(context: Context, run: Run) -> dict[str, float | None]:
+    """The means over images of what is defined for the model and its data.
+
+    Over those that the model does not diverge on; "..., all" counts 0 for the others.
+    """
+    values = context.evaluate(run, may_diverge=True)
+    summary = summarize(values)
+    entries = {name: summary[name] for name in _METRICS if name in summary}
+    return {
+        **{name: entry["mean"] for name, entry in entries.items()},
+        **{_over_all(name): entry["mean_over_all"] for name, entry in entries.items()},
+        _LEFT_OUT: left_out(values).get("fg_ari", 0),
+        _BAD_IMAGES: int(diverged(values).sum()),
+    }
 
 
-def _cell(scores: list[dict[str, float]], runs: list[Run], lacking: list[str]) -> dict[str, Any]:
+def _over_all(metric: str) -> str:
+    return f"{metric}, all"
+
+
+def _cell(
+    scores: list[dict[str, float | None]], runs: list[Run], lacking: list[str], num_bad: int
+) -> dict[str, Any]:
     """One model on one data set.
 
     Args:
         scores: of its runs.
         runs: the same runs.
         lacking: why others could not be had.
+        num_bad: how many of these diverged.
 
     Returns:
         Mean and standard deviation across runs by metric, population as in NumPy, None without;
-        `count`, the number of runs; `runs`, what they are; `trained`; `not run`, why there is none.
+        the same over all, where images and seeds that diverged count 0, of metrics whose worst
+        value that is; `count`, the number of runs; `runs`, what they are; `trained`; `not run`, why
+        there is none.
     """
     cell: dict[str, Any] = {"count": len(runs)}
     for metric in _METRICS:
-        values = np.array([score[metric] for score in scores if metric in score])
-        cell[metric] = spread.json_number(values.mean()) if len(values) else None
-        cell[f"{metric}_std"] = spread.json_number(values.std()) if len(values) else None
+        values = [score[metric] for score in scores if score.get(metric) is not None]
+        cell[metric], cell[f"{metric}_std"] = _mean_and_std(values)
+        name = _over_all(metric)
+        every = [score[name] for score in scores if name in score]
+        every += [0.0 if metric in OF_SEGMENTATION else None] * num_bad
+        cell[name], cell[f"{name}_std"] = _mean_and_std([] if None in every else every)
     return cell | {
+        _BAD_IMAGES: sum(int(score[_BAD_IMAGES]) for score in scores),
+        _BAD_SEEDS: num_bad,
         _LEFT_OUT: max((int(score[_LEFT_OUT]) for score in scores), default=0),
         "runs": _what(runs, len(lacking)),
         "trained": "; ".join(dict.fromkeys(run.note for run in runs)),
         NOT_RUN: "" if runs else "; ".join(dict.fromkeys(lacking)),
     }
+
+
+def _mean_and_std(values: list[float]) -> tuple[float | None, float | None]:
+    if not values:
+        return None, None
+    return spread.json_number(np.mean(values)), spread.json_number(np.std(values))
 
 
 def _what(runs: list[Run], num_lacking: int) -> str:
@@ -126,17 +160,28 @@ def _row(of_task: list[dict[str, Any]], cells: list[dict[str, Any]]) -> dict[str
     run_at_all = {cell["model"] for cell in cells if cell["count"]}
     for cell in of_task:
         if cell["model"] in run_at_all:
-            for name in (*_METRICS, _LEFT_OUT, "trained"):
-                row[f"{cell['model']} {name}"] = cell[name]
-                if name in _METRICS:
+            for metric in _METRICS:
+                for name in (metric, _over_all(metric)):
+                    row[f"{cell['model']} {name}"] = cell[name]
                     row[f"{cell['model']} {name}_std"] = cell[f"{name}_std"]
+            for name in (_LEFT_OUT, _BAD_IMAGES, _BAD_SEEDS, "trained"):
+                row[f"{cell['model']} {name}"] = cell[name]
     return row
 
 
 def _score(cell: dict[str, Any]) -> str:
-    if cell["fg_ari"] is None:
-        return "not defined"
-    return f"{cell['fg_ari']:.3f} +- {cell['fg_ari_std']:.3f}"
+    """Over the images and seeds that do not diverge; if any do, beside it over all of them."""
+    name = _over_all("fg_ari")
+    score, over_all = (
+        "not defined" if cell[n] is None else f"{cell[n]:.3f} +- {cell[f'{n}_std']:.3f}"
+        for n in ("fg_ari", name)
+    )
+    bad = [
+        f"{cell[what]} {what.split()[0].removesuffix('s')}{'s' * (cell[what] > 1)}"
+        for what in (_BAD_IMAGES, _BAD_SEEDS)
+        if cell[what]
+    ]
+    return f"{score} (over all {over_all}: {' and '.join(bad)} diverged)" if bad else score
 
 
 def _paper(cell: dict[str, Any]) -> str:

@@ -119,7 +119,7 @@ def test_a_new_field_within_a_section_of_the_model_changes_no_name():
     )
 
 
-def test_a_run_is_finished_when_its_last_step_is_saved(tmp_path):
+def test_a_run_is_finished_when_its_last_step_can_be_read(tmp_path):
     pretrained = runs.resolve("pretrained:tetrominoes_small")
     config = runs.read_config(pretrained)
     folder = tmp_path / "run"
@@ -129,6 +129,13 @@ def test_a_run_is_finished_when_its_last_step_is_saved(tmp_path):
     assert not providing.is_finished(config, folder)
     for path in (folder / "checkpoints").glob("ckpt-0.*"):
         path.rename(path.with_name(path.name.replace("ckpt-0", f"ckpt-{config.train.steps}")))
+    assert providing.is_finished(config, folder)
+    data = folder / f"checkpoints/ckpt-{config.train.steps}.data-00000-of-00001"
+    content = data.read_bytes()
+    for damaged in (content[:-9], content[:-9] + bytes(9), b""):
+        data.write_bytes(damaged)
+        assert not providing.is_finished(config, folder)
+    data.write_bytes(content)
     assert providing.is_finished(config, folder)
     with pytest.raises(UserError, match=r"config\.model\.num_slots"):
         providing.is_finished(override(config, {"model.num_slots": 9}), folder)

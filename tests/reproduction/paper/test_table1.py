@@ -26,15 +26,16 @@ def linear_model(monkeypatch):
         yield
 
 
-def evaluation(fg_ari, kl=None, left_out=0):
-    """Two decodings of eight images; the first images have no foreground."""
+def evaluation(fg_ari, kl=None, left_out=0, diverging=0):
+    """Two decodings of eight images; the first have no foreground, on the last it diverges."""
     aris = np.full(8, fg_ari)
     aris[:left_out] = np.nan
     values = {"fg_ari": np.stack([aris * 0, aris]), "mse": np.full((2, 8), 0.01)}
+    values["mse"][1, 8 - diverging :] = np.inf
     return values | ({} if kl is None else {"kl": np.full((2, 8), kl)})
 
 
-def made(evaluations, given=(), failed=()):
+def made(evaluations, given=(), failed=(), diverged=()):
     """The findings, for the evaluation of each run of a place."""
     runs, missing, by_label = {}, {}, {}
     for training in table1.TABLE1.trainings(CPU):
@@ -55,7 +56,11 @@ def made(evaluations, given=(), failed=()):
         by_label |= dict(zip(labels, values, strict=True))
     evaluate = {id(runs[label]): values for label, values in by_label.items()}
     context = SimpleNamespace(
-        budget=CPU, runs=runs, missing=missing, evaluate=lambda run: evaluate[id(run)]
+        budget=CPU,
+        runs=runs,
+        missing=missing,
+        diverged=frozenset(diverged),
+        evaluate=lambda run, may_diverge: evaluate[id(run)],
     )
     return table1.TABLE1.make(context)
 
@@ -118,3 +123,48 @@ def test_seeds_that_failed_and_images_without_foreground_are_told():
     assert tetris["IODINE runs"] == "4 of 5 seeds"
     assert tetris["IODINE images without foreground"] == 3
     assert "0.500 +- 0.000 (3 images without foreground left out) over 4 of" in findings.comparison
+
+
+def test_images_and_seeds_that_diverged_are_counted_and_fail_in_the_mean_over_all():
+    findings = made(
+        {
+            "IODINE on Tetris": [
+                evaluation(0.8, kl=5.0, diverging=2),
+                *[evaluation(0.4, kl=9.0)] * 3,
+            ]
+        },
+        failed=["IODINE on Tetris, seed 4"],
+        diverged=["IODINE on Tetris, seed 4"],
+    )
+    tetris = of(findings, tasks.TETRIS)
+    over_all = [0.8 * 6 / 8, 0.4, 0.4, 0.4, 0.0]
+    assert tetris["IODINE fg_ari"] == pytest.approx(np.mean([0.8, 0.4, 0.4, 0.4]))
+    assert tetris["IODINE fg_ari, all"] == pytest.approx(np.mean(over_all))
+    assert tetris["IODINE fg_ari, all_std"] == pytest.approx(np.std(over_all))
+    assert tetris["IODINE mse"] == pytest.approx(0.01)
+    assert tetris["IODINE mse, all"] is tetris["IODINE kl, all"] is None
+    assert tetris["IODINE images that diverged"] == 2
+    assert tetris["IODINE seeds that diverged"] == 1
+    assert tetris["IODINE runs"] == "4 of 5 seeds"
+    assert tetris["IODINE"] == (
+        f"0.500 +- 0.173 (over all {np.mean(over_all):.3f} +- {np.std(over_all):.3f}: "
+        "2 images and 1 seed diverged)"
+    )
+    assert f"foreground ARI {tetris['IODINE']} over 4 of 5 seeds" in findings.comparison
+
+
+def test_a_seed_that_failed_otherwise_is_no_failure_of_the_model():
+    findings = made(
+        {"IODINE on Tetris": [evaluation(0.5)] * 4}, failed=["IODINE on Tetris, seed 3"]
+    )
+    tetris = of(findings, tasks.TETRIS)
+    assert tetris["IODINE"] == "0.500 +- 0.000"
+    assert tetris["IODINE fg_ari, all"] == pytest.approx(0.5)
+    assert tetris["IODINE seeds that diverged"] == 0
+
+
+def test_a_run_that_diverges_on_every_image():
+    findings = made({"IODINE on Tetris": [evaluation(0.5, diverging=8)] * 5})
+    tetris = of(findings, tasks.TETRIS)
+    assert tetris["IODINE"] == "not defined (over all 0.000 +- 0.000: 40 images diverged)"
+    assert tetris["IODINE fg_ari"] is None
