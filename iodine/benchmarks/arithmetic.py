@@ -46,7 +46,7 @@ def step_operations(trainer: Trainer) -> list[tf.Operation]:
         for name, spec in trainer.noise_specs.items()
     }
     traced = tf.function(trainer.loss_and_gradients, autograph=False).get_concrete_function(
-        {"image": tf.TensorSpec([batch, *model.spec.image_shape])},
+        {"image": tf.TensorSpec([batch, *model.spec.input_shape])},
         noise,
         tf.TensorSpec([], tf.int32),
     )

@@ -51,6 +51,7 @@ _PAPER = {
     TETRIS: Workload("tetrominoes", ambiguous="tetrominoes/ambiguous"),
     TEXTURED_MNIST: _TEXTURED_MNIST,
     IMAGENET: _IMAGENET,
+    OBJECTS_ROOM_SEQUENCES: Workload("objects_room_sequences"),
 }
 
 _CPU_TETRIS = Workload(
@@ -66,6 +67,11 @@ _CPU = {
     MULTI_DSPRITES_BINARIZED: Workload("multi_dsprites_binarized_fast"),
     SHAPES: Workload("shapes_fast"),
     TETRIS: _CPU_TETRIS,
+    OBJECTS_ROOM_SEQUENCES: Workload(
+        "moving_tetrominoes_fast",
+        stands_in=True,
+        occluded="tetrominoes/moving_occluded_generated",
+    ),
 }
 
 _SMALL_TETRIS = Workload(

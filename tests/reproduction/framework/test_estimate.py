@@ -91,3 +91,15 @@ def test_hours_are_those_of_all_steps():
 
 def test_the_measured_rate_is_that_of_a_computer():
     assert 1e8 < estimate.measured_rate() < 1e16
+
+
+def test_clips_cost_what_their_refinements_do():
+    changes = {
+        "train.batch_size": 2,
+        "model.num_iterations": 4,
+        "model.decoder.channels": (8, 8),
+        "model.refinement.channels": (8, 8, 8),
+    }
+    config = override(registry.preset("moving_tetrominoes_fast"), changes)
+    config = dataclasses.replace(config, preset="mine")
+    assert estimate.operations(config) == traced(config)
