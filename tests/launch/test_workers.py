@@ -224,6 +224,20 @@ def test_worker_that_never_appears(start, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_worker_that_is_met_and_does_not_join(start, tmp_path):
+    """The test stands in for it: something listens at its address, and is no worker."""
+    first, _ = two_workers()
+    host, port = json.loads(first)["cluster"]["worker"][1].split(":")
+    with socket.create_server((host, int(port))):
+        (process,) = start(f"--run={tmp_path / 'run'}", "--wait=5", tf_configs=[first])
+        _, error = process.communicate(timeout=600)
+    assert process.returncode == -signal.SIGALRM
+    assert error.splitlines()[-1].startswith(
+        "error: the other workers were met but have not joined within 5 s: one of them was lost "
+    )
+    assert not list((tmp_path / "run").glob("*.json"))
+
+
 def test_workers_with_different_flags(start, distributed_flags, tmp_path):
     processes = []
     for seed, tf_config in enumerate(two_workers()):

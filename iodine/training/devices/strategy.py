@@ -1,10 +1,9 @@
 """Chooses the devices that a training runs on."""
 
-import signal
-
 import tensorflow as tf
 
 from iodine.errors import UserError, first_line
+from iodine.training.devices import watchdog
 from iodine.training.devices.cluster import Cluster
 
 NAMES = ("auto", "none", "mirrored", "multi_worker")
@@ -53,15 +52,16 @@ def choose_strategy(
 
 
 def _connected(cluster: Cluster, wait: float) -> tf.distribute.Strategy:
-    # A worker that goes right after having been met would be waited for without an end. Nothing in
-    # Python runs meanwhile, so the system ends this process ("Alarm clock").
-    signal.setitimer(signal.ITIMER_REAL, wait)
+    # A worker that goes right after having been met would be waited for without an end.
+    lost = (
+        f"error: the other workers were met but have not joined within {wait:g} s: one of them was "
+        "lost in between; see what they say, then start all of them again"
+    )
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with watchdog.ended_after(wait, lost):
+            return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError) as error:
         raise UserError(
             f"{cluster.names[cluster.index]} cannot join the others at "
             f"{cluster.addresses[cluster.index]}: {first_line(error)}; start all of them again"
         ) from error
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
