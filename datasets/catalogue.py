@@ -11,6 +11,7 @@ from iodine.datasets.scene_builder import SceneBuilder, SceneConfig
 from iodine.datasets.shapes import Shapes
 from iodine.datasets.tetrominoes import Tetrominoes
 from iodine.datasets.textured_mnist import TexturedMnist
+from iodine.datasets.video_folder import VideoFolder
 from iodine.errors import UserError
 
 BUILDERS: tuple[type[SceneBuilder], ...] = (
@@ -22,7 +23,9 @@ BUILDERS: tuple[type[SceneBuilder], ...] = (
     Shapes,
     Tetrominoes,
     TexturedMnist,
+    VideoFolder,
 )
+_FREELY_NAMED = {ImageFolder.name: ImageFolder, VideoFolder.name: VideoFolder}
 
 
 def entries() -> dict[str, tuple[type[SceneBuilder], SceneConfig]]:
@@ -42,12 +45,13 @@ def names() -> str:
 def find(name: str) -> tuple[type[SceneBuilder], SceneConfig]:
     """Builder class and configuration of a data set; UserError listing the known ones.
 
-    Of an `image_folder/NAME` the configuration holds no more than the name decides: its builder
-    completes it.
+    Of an `image_folder/NAME` or `video_folder/NAME` the configuration holds no more than the name
+    decides: its builder completes it.
     """
     known = entries()
-    if name.partition("/")[0] == ImageFolder.name:
-        return ImageFolder, ImageFolder.named(name.partition("/")[2])
+    first, _, rest = name.partition("/")
+    if first in _FREELY_NAMED:
+        return _FREELY_NAMED[first], _FREELY_NAMED[first].named(rest)
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]}" if close else ""

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -21,12 +20,12 @@ from PIL import Image
 from iodine.datasets import pictures
 from iodine.datasets.scene_builder import Scene
 from iodine.datasets.shards import SPLITS
-from iodine.datasets.sourced_builder import SourcedBuilder, SourcedConfig
+from iodine.datasets.sourced_builder import FreelyNamedBuilder, SourcedConfig, split_sizes
 from iodine.errors import UserError
 
 LABEL_FOLDER = "labels"
-HELD_OUT = 0.1  # of the pictures are for validation, and as many for testing
 
+_WHAT = "PNG or JPEG pictures"
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _LABEL_MODES = ("1", "L", "P", "I", "I;16")
 _MAX_ID = 254
@@ -39,7 +38,7 @@ class Files(NamedTuple):
     labels: pathlib.Path | None
 
 
-class ImageFolder(SourcedBuilder):
+class ImageFolder(FreelyNamedBuilder):
     """One's own pictures, cropped to their centre square and resized.
 
     The variant's name is free: letters, digits and `_`. Pictures are taken in the order of their
@@ -63,22 +62,12 @@ class ImageFolder(SourcedBuilder):
     )
 
     @classmethod
-    def named(cls, name: str | None) -> SourcedConfig:
-        """The configuration of that name; UserError for a name that no folder can have."""
-        if not re.fullmatch(r"\w+", name or "", re.ASCII):
-            raise UserError(
-                f"{cls.name}/{name or ''} needs a name of letters, digits and _ after the slash, "
-                f"as in --dataset={cls.name}/mine"
-            )
-        return dataclasses.replace(cls.BUILDER_CONFIGS[0], name=name)
-
-    @classmethod
     def from_source(
         cls, config: SourcedConfig, settings: Mapping[str, Any], source: str
     ) -> SourcedConfig:
         """Looks through the folder for the sizes of the splits and the number of entities."""
         files = find_files(source)
-        sizes = split_sizes(source, len(files), settings)
+        sizes = split_sizes(source, len(files), settings, _WHAT, "subfolders are not searched")
         config = config.with_settings({**settings, **sizes, "contents": digest(files)})
         if files[0].labels is None:
             return config
@@ -124,30 +113,6 @@ def find_files(folder: str) -> list[Files]:
             f"pictures or move {label_folder} away"
         )
     return [Files(path, labels[path.stem]) for path in paths]
-
-
-def split_sizes(folder: str, num_pictures: int, settings: Mapping[str, int]) -> dict[str, int]:
-    """How many pictures each split gets, `num_train` and so on, where `settings` does not say.
-
-    Raises:
-      UserError: if there are not enough pictures.
-    """
-    if num_pictures < len(SPLITS):
-        raise UserError(
-            f"{folder} holds {num_pictures} PNG or JPEG pictures, but each of the three splits "
-            "needs at least one; check --source (subfolders are not searched)"
-        )
-    held_out = max(1, round(HELD_OUT * num_pictures))
-    sizes = {"num_validation": held_out, "num_test": held_out}
-    sizes.update({key: value for key, value in settings.items() if key.startswith("num_")})
-    sizes.setdefault("num_train", num_pictures - sizes["num_validation"] - sizes["num_test"])
-    if sizes["num_train"] < 1 or sum(sizes.values()) > num_pictures:
-        wanted = ", ".join(f"{sizes[f'num_{split}']} {split}" for split in SPLITS)
-        raise UserError(
-            f"{folder} holds {num_pictures} PNG or JPEG pictures, which is not enough for the "
-            f"splits ({wanted}); pass smaller --num_train, --num_validation and --num_test"
-        )
-    return sizes
 
 
 def digest(files: list[Files]) -> str:

@@ -107,9 +107,8 @@ class SceneBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
         """The settings that the data in the folder were made with; only once they are made."""
         stored = dict(self.info.metadata["settings"])
         if self.builder_config.num_frames is not None:  # not stored while it could not be chosen
-            stored.setdefault(
-                "num_frames", self.builder_configs[self.builder_config.name].num_frames
-            )
+            default = self.builder_configs.get(self.builder_config.name, self.builder_config)
+            stored.setdefault("num_frames", default.num_frames)
         return stored
 
     @property
@@ -179,7 +178,8 @@ class SceneBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
         if config.num_frames is None:
             return config
         chosen = self._stored_settings(config) if self._opens_stored else self._overrides
-        return dataclasses.replace(config, num_frames=chosen.get("num_frames", config.num_frames))
+        num_frames = int(chosen.get("num_frames", config.num_frames))
+        return dataclasses.replace(config, num_frames=num_frames)
 
     def _stored_settings(self, config: SceneConfig) -> dict[str, Any]:
         """Those of the data in the folder; none if there are no data."""

@@ -6,6 +6,7 @@ the source while making, from the data set's own description afterwards.
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -13,7 +14,10 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from iodine.datasets.scene_builder import DAMAGED_DESCRIPTION, SceneBuilder, SceneConfig
+from iodine.datasets.shards import SPLITS
 from iodine.errors import UserError
+
+HELD_OUT = 0.1  # of what a user has is for validation, and as much for testing
 
 
 @dataclasses.dataclass(eq=False)
@@ -100,3 +104,53 @@ class SourcedBuilder(SceneBuilder, skip_registration=True):
                 f"the description of the data in {folder} is damaged; delete that folder and make "
                 "them again"
             ) from None
+
+
+class FreelyNamedBuilder(SourcedBuilder, skip_registration=True):
+    """Builds data of a user's own, under a name of letters, digits and `_` that is free."""
+
+    @classmethod
+    def named(cls, name: str | None) -> SourcedConfig:
+        """The configuration of that name; UserError for a name that no folder can have."""
+        if not re.fullmatch(r"\w+", name or "", re.ASCII):
+            raise UserError(
+                f"{cls.name}/{name or ''} needs a name of letters, digits and _ after the slash, "
+                f"as in --dataset={cls.name}/mine"
+            )
+        return dataclasses.replace(cls.BUILDER_CONFIGS[0], name=name)
+
+
+def split_sizes(
+    folder: str, available: int, settings: Mapping[str, int], what: str, hint: str
+) -> dict[str, int]:
+    """How many scenes each split gets, `num_train` and so on, where `settings` does not say.
+
+    Validation and test get a tenth each, at least one; `train` gets the rest.
+
+    Args:
+      folder: where they are from, for messages.
+      available: how many there are.
+      settings: some of the sizes, among others.
+      what: what they are made of, in the plural, for messages.
+      hint: what to look at if there are too few.
+
+    Raises:
+      UserError: if there are not enough.
+    """
+    if available < len(SPLITS):
+        raise UserError(
+            f"{folder} holds {available} {what}, but each of the three splits "
+            f"needs at least one; check --source ({hint})"
+        )
+    held_out = max(1, round(HELD_OUT * available))
+    sizes = {"num_validation": held_out, "num_test": held_out}
+    given = {f"num_{split}" for split in SPLITS} & set(settings)
+    sizes.update({key: settings[key] for key in given})
+    sizes.setdefault("num_train", available - sizes["num_validation"] - sizes["num_test"])
+    if sizes["num_train"] < 1 or sum(sizes.values()) > available:
+        wanted = ", ".join(f"{sizes[f'num_{split}']} {split}" for split in SPLITS)
+        raise UserError(
+            f"{folder} holds {available} {what}, which is not enough for the "
+            f"splits ({wanted}); pass smaller --num_train, --num_validation and --num_test"
+        )
+    return sizes

@@ -36,7 +36,8 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _SOURCE = flags.DEFINE_string(
     "source", None, "For released data: the TFRecord file at hand; default: download it. For "
-    "image_folder: the folder of pictures. For imagenet: TFDS's data folder.", **_SHARED,
+    "image_folder and video_folder: the folder of pictures or videos. For imagenet: TFDS's data "
+    "folder.", **_SHARED,
 )  # fmt: skip
 _NUM_TRAIN = flags.DEFINE_integer(
     "num_train", None, "Scenes for training. Default: see --list.", lower_bound=1, **_SHARED
@@ -55,8 +56,8 @@ _NUM_FRAMES = flags.DEFINE_integer(
     "num_frames", None, "For clips: frames of each. Default: see --list.", lower_bound=2, **_SHARED
 )
 _IMAGE_SIZE = flags.DEFINE_integer(
-    "image_size", None, "For image_folder and imagenet: side of the images in pixels. Default: see "
-    "--list.", lower_bound=1, **_SHARED,
+    "image_size", None, "For image_folder, video_folder and imagenet: side of the images in "
+    "pixels. Default: see --list.", lower_bound=1, **_SHARED,
 )  # fmt: skip
 _NUM_WORKERS = flags.DEFINE_integer(
     "num_workers", None, "Processes that make scenes, at most. The data do not depend on it. "
@@ -73,8 +74,8 @@ _BEAM_OPTIONS = flags.DEFINE_list(
     **_SHARED,
 )  # fmt: skip
 _SHOW = flags.DEFINE_string(
-    "show", None, "PNG file to write: a row a scene, the image and the masks of its entities, or "
-    "a row of frames and one of segmentations.", **_SHARED,
+    "show", None, "PNG file to write: a row a scene, the image and the masks of its entities, or, "
+    "of a clip, a row of frames and one of segmentations.", **_SHARED,
 )  # fmt: skip
 _NUM_SHOWN = flags.DEFINE_integer(
     "num_shown", 8, "Scenes on that PNG, at most: the first of the test split, or of the only one.",

@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from iodine.datasets import catalogue, image_folder, pipelines, preparation
+from iodine.datasets import catalogue, image_folder, pipelines, preparation, sourced_builder
 from iodine.errors import UserError
 
 NAME = "image_folder/mine"
@@ -71,7 +71,7 @@ def test_pictures_come_in_the_order_of_their_names(tmp_path):
     ],
 )
 def test_sizes_of_the_splits(count, settings, sizes):
-    found = image_folder.split_sizes("folder", count, settings)
+    found = sourced_builder.split_sizes("folder", count, settings, "pictures", "look there")
     assert (found["num_train"], found["num_validation"], found["num_test"]) == sizes
 
 
