@@ -23,6 +23,7 @@ from iodine.evaluation import inference
 from iodine.figures import decomposition_page
 from iodine.figures import decompositions as plots
 from iodine.launch import app, decomposed_clips
+from iodine.launch.naming import check_overwrites_none, unique_stems
 from iodine.models.interface import SceneModel
 
 _RUN = flags.DEFINE_string(
@@ -31,8 +32,19 @@ _RUN = flags.DEFINE_string(
 _IMAGE = flags.DEFINE_multi_string(
     "image", [], "A PNG or JPEG of any size; may be given several times."
 )
+_CLIP = flags.DEFINE_multi_string(
+    "clip",
+    [],
+    "For models of clips: a GIF, a folder of PNG or JPEG frames, or a video that FFmpeg reads (MP4 "
+    "and others, with the extra [video]); of any size; may be given several times.",
+)
+_NUM_FRAMES = flags.DEFINE_integer(
+    "num_frames", None, "With --clip: the first so many frames; all by default.", lower_bound=2
+)
 _DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Folder of the data sets: decomposes test scenes instead of --image."
+    "data_dir",
+    None,
+    "Folder of the data sets: decomposes test scenes instead of --image or --clip.",
 )
 _NUM_IMAGES = flags.DEFINE_integer(
     "num_images", 8, "Number of test scenes or clips, with --data_dir.", lower_bound=1
@@ -75,8 +87,8 @@ Chunk = tuple[list[str], np.ndarray]  # names and float32 [B, H, W, 3] in [0, 1]
 
 def main() -> None:
     """Reads the flags, decomposes, writes a PNG and an .npz for each image, and an overview."""
-    if bool(_IMAGE.value) == bool(_DATA_DIR.value):
-        raise UserError("give either --image=FILE, once or more, or --data_dir=DIR")
+    if sum(map(bool, (_IMAGE.value, _CLIP.value, _DATA_DIR.value))) != 1:
+        raise UserError("give either --image=FILE or --clip=FILE, once or more, or --data_dir=DIR")
     model = iodine.load(_RUN.value, _CHECKPOINT.value)
     if _TRAVERSALS.value and not _HTML.value:
         raise UserError("--traversals makes sliders for the page of --html; give that too")
@@ -91,11 +103,15 @@ def main() -> None:
 def decompose_clips(config: Config, model: SceneModel, folder: pathlib.Path) -> None:
     """Decomposes what the flags name with a model of clips."""
     if _IMAGE.value:
-        raise UserError(f"{_RUN.value} is a model of clips; give --data_dir=DIR instead of --image")
+        raise UserError(f"{_RUN.value} is a model of clips; give --clip instead of --image")
     for flag in (_HTML, _NUM_ITERATIONS):
         if flag.value:
             raise UserError(f"--{flag.name} is not for models of clips; leave it out")
-    chunks = read_scenes(config, _DATA_DIR.value, _NUM_IMAGES.value, decomposed_clips.CHUNK)
+    if _CLIP.value:
+        side = model.spec.image_shape[0]
+        chunks = decomposed_clips.read(_CLIP.value, side, folder, _NUM_FRAMES.value)
+    else:
+        chunks = read_scenes(config, _DATA_DIR.value, _NUM_IMAGES.value, decomposed_clips.CHUNK)
     num_written = decomposed_clips.decompose(
         model, chunks, folder, _SEED.value, _NUM_SLOTS.value, _FIRST_FRAME.value
     )
@@ -104,9 +120,12 @@ def decompose_clips(config: Config, model: SceneModel, folder: pathlib.Path) -> 
 
 def decompose_images(model: iodine.Model, folder: pathlib.Path) -> None:
     """Decomposes what the flags name with a model of single images."""
+    if _CLIP.value:
+        raise UserError(f"{_RUN.value} is a model of single images; give --image instead of --clip")
     if _IMAGE.value:
         images = read_images(_IMAGE.value, model.image_size)
-        check_overwrites_none(_IMAGE.value, folder, list(images))
+        written = {"overview.png", "iterations.png", *(f"{n}_decomposition.png" for n in images)}
+        check_overwrites_none(_IMAGE.value, folder, written)
         chunks = in_chunks(images)
     else:
         chunks = read_scenes(model.config, _DATA_DIR.value, _NUM_IMAGES.value)
@@ -129,14 +148,10 @@ def decompose_images(model: iodine.Model, folder: pathlib.Path) -> None:
 def read_images(paths: list[str], side: int) -> dict[str, np.ndarray]:
     """The pictures as float32 [H, W, 3] in [0, 1] by a name that is unique among them."""
     images = {}
-    for path in paths:
+    for path, name in zip(paths, unique_stems(paths), strict=True):
         picture = read_picture(path, side)
         if picture.note:
             print(f"{path}: {picture.note}")
-        name = stem = pathlib.Path(path).stem
-        number = 2
-        while name in images:
-            name, number = f"{stem}_{number}", number + 1
         images[name] = picture.pixels.astype(np.float32) / 255
     return images
 
@@ -160,14 +175,6 @@ def read_scenes(
             images = batch["image"]
             yield [f"test_{num_read + i:04d}" for i in range(len(images))], images
             num_read += len(images)
-
-
-def check_overwrites_none(paths: list[str], folder: pathlib.Path, names: list[str]) -> None:
-    """Raises UserError if a picture that is read lies where one is to be written."""
-    written = {"overview.png", "iterations.png", *(f"{name}_decomposition.png" for name in names)}
-    for path in map(pathlib.Path, paths):
-        if path.name in written and path.resolve() == (folder / path.name).resolve():
-            raise UserError(f"{path} would be overwritten; give another --output")
 
 
 def write_images(

@@ -1,21 +1,50 @@
-"""What `iodine-decompose` writes of clips: a figure, an animation and the arrays of each."""
+"""What `iodine-decompose` reads and writes of clips."""
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from iodine.datasets import videos
 from iodine.errors import UserError
-from iodine.evaluation import clips
 from iodine.evaluation.inference import Decomposition
+from iodine.evaluation.streaming import Stream
 from iodine.figures import decompositions as plots
 from iodine.figures import sequences
+from iodine.launch.naming import check_overwrites_none, unique_stems
 from iodine.models.interface import SceneModel
 
 CHUNK = 8  # clips at a time; changes memory only
 
 Chunk = tuple[list[str], np.ndarray]  # names and float32 [B, F, H, W, 3] in [0, 1]
+
+
+def read(
+    paths: Sequence[str], side: int, folder: pathlib.Path, num_frames: int | None
+) -> Iterator[Chunk]:
+    """Clips of a user's own, one after another.
+
+    Args:
+        paths: of videos, or folders of frames.
+        side: of the frames, which are cropped to their centre square and resized.
+        folder: where the results go.
+        num_frames: no more than the first so many; all by default.
+
+    Raises:
+        UserError: naming it, for a file that is missing, no video, of a single frame, of frames of
+            several sizes, or would be overwritten.
+    """
+    names = unique_stems(paths)
+    check_overwrites_none(paths, folder, {file for name in names for file in files_of(name)})
+    for path, name in zip(map(pathlib.Path, paths), names, strict=True):
+        if not path.exists():
+            raise UserError(f"clip {path} does not exist")
+        if path.is_dir() and not videos.find_frames(path):
+            raise UserError(f"{path} holds no frames; put PNG or JPEG pictures into it")
+        count = min(videos.num_frames(path), num_frames or 2**31)
+        frames = np.stack(list(videos.read(path, side, 0, count)))
+        yield [name], frames[np.newaxis].astype(np.float32) / 255
 
 
 def decompose(
@@ -31,20 +60,31 @@ def decompose(
     Raises:
         UserError: for clips that have no frame `first_frame`, and for single frames.
     """
-    infer = tf.function(clips.decompose_clips, autograph=False)
+    stream = Stream(model, seed, num_slots)
     num_written = 0
     for names, batch in chunks:
+        model.iterations_for(batch.shape[1])  # refuses a single frame
         if batch.shape[1] <= first_frame:
             raise UserError(
                 f"clip {names[0]} has {batch.shape[1]} frames, counted from 0, and no frame "
                 f"{first_frame}; give a smaller --first_frame"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        results = infer(model, tf.constant(batch), seed, num_slots).each(np.asarray)
+        stream.restart()
+        by_frame = [stream(tf.constant(frames)).each(np.asarray) for frames in batch.swapaxes(0, 1)]
         for b, name in enumerate(names):
-            write(folder, name, batch[b], results.each(lambda field, b=b: field[b]), first_frame)
+            result = _of_clip(by_frame, b)
+            write(folder, name, batch[b], result, first_frame)
         num_written += len(names)
     return num_written
+
+
+def _of_clip(by_frame: Sequence[Decomposition], number: int) -> Decomposition:
+    """What belongs to one clip of what there is of all clips frame by frame."""
+    fields = zip(*by_frame, strict=True)
+    return Decomposition(
+        *(None if f[0] is None else np.stack([x[number] for x in f]) for f in fields)
+    )
 
 
 def write(

@@ -81,6 +81,10 @@ class Stream:
             result, self._state = self._advance(images, self._state)
         return result
 
+    def restart(self) -> None:
+        """Forgets all frames: the next ones are the first of other clips."""
+        self._state = None
+
     def _start_graph(self, images: tf.Tensor):
         return start(self._model, images, *self._arguments)
 

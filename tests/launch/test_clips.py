@@ -138,3 +138,80 @@ def test_clips_are_drawn(program, run, data_dir, tmp_path):
 def test_what_clips_do_not_have(program, run, data_dir, tmp_path, flags, message):
     places = (f"--run={run}", f"--data_dir={data_dir}", f"--output={tmp_path}", "--num_images=1")
     assert message in program("decompose", *places, *flags).error()
+
+
+@pytest.fixture(scope="module")
+def frames(data_dir):
+    """Of the first test clip, uint8."""
+    [scenes] = pipelines.evaluation_batches(data_dir, DATASET, "test", 1, 1).as_numpy_iterator()
+    return np.uint8(scenes["image"][0] * 255 + 0.5)
+
+
+def write_frames(folder, frames):
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(folder / f"frame{number}.png")
+
+
+def test_own_clips_are_decomposed(program, run, frames, tmp_path):
+    """Folders of frames and a GIF; of the same name, and of different lengths."""
+    write_frames(tmp_path / "a/clip", frames)
+    write_frames(tmp_path / "b/clip", frames[:3])
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    first.save(tmp_path / "c.gif", save_all=True, append_images=others)
+    places = [f"--clip={tmp_path / name}" for name in ("a/clip", "b/clip", "c.gif")]
+    output = tmp_path / "output"
+    outcome = program("decompose", f"--run={run}", *places, f"--output={output}", "--num_frames=4")
+    assert outcome.code == 0, outcome.err
+    _, model = checkpoints.load_model(str(run))
+    for name, count, tolerance in (("clip", 4, 1e-6), ("clip_2", 3, 1e-6), ("c", 4, 0.1)):
+        with np.load(output / f"{name}.npz") as arrays:
+            seen = arrays["image"]
+            np.testing.assert_allclose(seen, frames[:count] / 255, atol=tolerance)
+            steps = inference.infer(model, tf.constant(seen[np.newaxis]))
+            for frame, step in enumerate(steps):
+                np.testing.assert_allclose(arrays["masks"][frame], step.masks[0], atol=1e-5)
+        with Image.open(output / f"{name}_clip.gif") as animation:
+            assert animation.n_frames == count - 1
+
+
+def test_what_is_no_clip_is_said(program, run, frames, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_frames(tmp_path / "one", frames[:1])
+    write_frames(tmp_path / "sizes", [frames[0], frames[1][:30, :20]])
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "text.gif").write_text("no pictures")
+    Image.fromarray(frames[0]).save(tmp_path / "still.gif")
+    for name, message in {
+        "absent.gif": "clip absent.gif does not exist",
+        "one": "one has 1 frame; a clip needs at least two: leave it out",
+        "still.gif": "still.gif has 1 frame; a clip needs at least two: leave it out",
+        "sizes": "sizes/frame1.png is 20 x 30 pixels, but the frames before it are 35 x 35",
+        "nothing": "nothing holds no frames; put PNG or JPEG pictures into it",
+        "text.gif": "text.gif cannot be read as a GIF",
+    }.items():
+        outcome = program("decompose", f"--run={run}", f"--clip={name}", "--output=out")
+        assert message in outcome.error(), name
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_that_is_read_is_overwritten(program, run, frames, tmp_path):
+    paths = [tmp_path / name for name in ("a.gif", "a_clip.gif")]
+    for path in paths:
+        first, second = (Image.fromarray(frame) for frame in frames[:2])
+        first.save(path, save_all=True, append_images=[second])
+    flags = (f"--run={run}", *(f"--clip={path}" for path in paths), f"--output={tmp_path}")
+    message = f"error: {paths[1]} would be overwritten; give another --output"
+    assert program("decompose", *flags).error() == message
+
+
+def test_images_and_clips_are_told_apart(program, run, tiny_run, tmp_path):
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (35, 35)).save(picture)
+    outcome = program("decompose", f"--run={run}", f"--image={picture}", f"--output={tmp_path}")
+    assert outcome.error().endswith("is a model of clips; give --clip instead of --image")
+    flags = (f"--run={tiny_run}", f"--clip={tmp_path}", f"--output={tmp_path}")
+    message = "is a model of single images; give --image instead of --clip"
+    assert program("decompose", *flags).error().endswith(message)
+    outcome = program("decompose", f"--run={run}", f"--output={tmp_path}")
+    assert "give either --image=FILE or --clip=FILE" in outcome.error()
