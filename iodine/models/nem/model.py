@@ -70,9 +70,11 @@ class Nem(SceneModel):
             "flips": NoiseSpec(num_iterations, (height, width), "uniform"),
         }
 
-    def call_sizes(self, num_slots: int | None, num_iterations: int | None) -> tuple[int, int]:
+    def call_sizes(
+        self, num_slots: int | None, num_iterations: int | None, num_frames: int | None = None
+    ) -> tuple[int, int]:
         """As of every model; the relational cell takes at least two slots."""
-        slots, iterations = super().call_sizes(num_slots, num_iterations)
+        slots, iterations = super().call_sizes(num_slots, num_iterations, num_frames)
         if slots < 2 and self.config.cell.kind == "relational":
             raise UserError(f"num_slots is {slots}; the relational cell needs at least 2")
         return slots, iterations
