@@ -1,13 +1,17 @@
-"""A training that is killed, stopped, robbed of checkpoints and of its disk, and ends the same.
+"""A training that is killed, robbed of checkpoints, disk and a worker, and ends with the same bits.
+
+Others want its folder meanwhile, or give it other data: they are refused with a line.
 
 `pytest -m slow -s tests/launch/test_soak.py` shows what happens as it happens.
 """
 
+import json
 import os
 import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,8 +19,10 @@ import time
 import numpy as np
 import pytest
 
+from iodine.datasets import preparation
+
 STEPS, EVERY = 2_000, 20
-NUM_INTERRUPTIONS, NUM_TRUNCATIONS = 20, 2
+NUM_KILLS, NUM_TRUNCATIONS, NUM_COMPETITORS = 20, 2, 2
 SEED = 0
 FLAGS = (
     f"--steps={STEPS}",
@@ -47,14 +53,18 @@ class Soak:
         self._flags, self.folder = flags, folder
         self._began, self._output = time.monotonic(), folder.parent / f"{folder.name}.output"
 
-    def start(self):
-        """Starts or resumes it as a process of its own."""
+    def start(self, *flags, tf_config="{}", output=None):
+        """Starts or resumes it as a process of its own, whose output goes to a file."""
         command = [sys.executable, "-m", "iodine.launch.train", *self._flags, *FLAGS]
         # The level was set by this process's own import of the package.
         environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-        with self._output.open("w") as output:
+        environment["TF_CONFIG"] = tf_config
+        with (output or self._output).open("w") as file:
             return subprocess.Popen(
-                [*command, f"--run={self.folder}"], stdout=output, stderr=output, env=environment
+                [*command, f"--run={self.folder}", *flags],
+                stdout=file,
+                stderr=file,
+                env=environment,
             )
 
     def output(self):
@@ -82,19 +92,73 @@ class Soak:
         print(f"{time.monotonic() - self._began:6.0f} s  {line}", flush=True)
 
     def interrupt(self, number, step, delay):
-        """Starts it, lets it come to a step and a moment further, and ends it from outside."""
-        kind = (signal.SIGKILL, signal.SIGTERM)[number % 2]
+        """Starts it, lets it come to a step and a moment further, and kills it."""
         process = self.start()
         self.reach(process, step)
         time.sleep(delay)
-        process.send_signal(kind)
+        process.kill()
         process.wait()
-        expected = -kind if kind == signal.SIGKILL else 128 + kind
-        assert process.returncode == expected, self.output()
+        assert process.returncode == -signal.SIGKILL, self.output()
         self.say(
-            f"{number + 1:2}. {kind.name} {delay * 1000:3.0f} ms after step {step} was due; began "
-            f"at {self.resumed_at()}, newest checkpoint {self.newest()}"
+            f"{number + 1:2}. killed {delay * 1000:3.0f} ms after step {step} was due; began at "
+            f"{self.resumed_at()}, newest checkpoint {self.newest()}"
         )
+
+    def refused(self, *flags):
+        """The only line of a process with more flags that must be refused."""
+        output = self._output.with_suffix(".refused")
+        process = self.start(*flags, output=output)
+        process.wait()
+        text = output.read_text()
+        assert process.returncode == 1, text
+        (line,) = text.splitlines()
+        return line.removeprefix("error: ")
+
+    def compete(self):
+        """Two more processes want the folder while one trains in it."""
+        process = self.start()
+        self.reach(process, self.newest() + EVERY)
+        for _ in range(NUM_COMPETITORS):
+            line = self.refused()
+            holder = f"{self.folder} is in use by process {process.pid} on {socket.gethostname()};"
+            assert line.startswith(holder), line
+            self.say(f"    refused: {line}")
+        assert process.poll() is None, self.output()
+        process.kill()
+        process.wait()
+
+    def change_data(self, data_dir):
+        """The same command with other data of the same name."""
+        line = self.refused(f"--data_dir={data_dir}")
+        assert line.startswith(f"run {self.folder} was started with other data of "), line
+        self.say(f"    refused: {line}")
+
+    def lose_worker(self):
+        """Two workers go on, one is lost; what two have computed is not kept, since bits differ."""
+        addresses = []
+        for _ in range(2):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                addresses.append(f"127.0.0.1:{free.getsockname()[1]}")
+        configs = [
+            json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}})
+            for i in range(2)
+        ]
+        never = "--config.train.checkpoint_every=1000000"
+        before = self.newest()
+        chief = self.start(never, tf_config=configs[0])
+        output = self._output.with_suffix(".worker")
+        worker = self.start(never, tf_config=configs[1], output=output)
+        while not RESUMING.search(self.output()):
+            assert chief.poll() is None, self.output()
+            time.sleep(0.05)
+        worker.kill()
+        worker.wait()
+        chief.wait()
+        line = self.output().splitlines()[-1]
+        assert chief.returncode == 1, self.output()
+        assert line.startswith("error: training stopped: another worker was lost"), line
+        assert self.newest() == before
+        self.say(f"    {line}")
 
     def truncate(self):
         """Cuts the newest checkpoint in half, and makes sure that the one before is used."""
@@ -133,19 +197,28 @@ class Soak:
 @pytest.mark.slow
 def test_soak(tiny_flags, stored_values, disk, tmp_path):
     folder, can_fill = disk
+    other_data = tmp_path / "other_data"
+    sizes = {"num_train": 60, "num_validation": 8, "num_test": 13, "seed": 4}
+    preparation.prepare("tetrominoes/generated_small", str(other_data), settings=sizes)
     undisturbed = Soak(tiny_flags, tmp_path / "undisturbed")
     reference = undisturbed.start()
     soak = Soak(tiny_flags, folder / "run")
     chance = random.Random(SEED)
-    truncations = chance.sample(range(3, NUM_INTERRUPTIONS), NUM_TRUNCATIONS)
-    full = chance.randrange(3, NUM_INTERRUPTIONS)
-    for i in range(NUM_INTERRUPTIONS):
-        room = 2 * (STEPS - soak.newest()) // (NUM_INTERRUPTIONS + 2 - i)
+    truncations = chance.sample(range(3, NUM_KILLS), NUM_TRUNCATIONS)
+    full, contested, changed, lost = (chance.randrange(3, NUM_KILLS) for _ in range(4))
+    for i in range(NUM_KILLS):
+        room = 2 * (STEPS - soak.newest()) // (NUM_KILLS + 2 - i)
         soak.interrupt(i, soak.newest() + chance.randrange(room), chance.uniform(0, 0.3))
         if i in truncations:
             soak.truncate()
         if i == full and can_fill:
             soak.fill_disk(chance.uniform(0, 0.3))
+        if i == contested:
+            soak.compete()
+        if i == changed:
+            soak.change_data(other_data)
+        if i == lost:
+            soak.lose_worker()
     process = soak.start()
     process.wait()
     assert process.returncode == 0, soak.output()
