@@ -66,6 +66,13 @@ def main() -> None:
     }
     runs.write_json(folder / provenance.FILE, {**record, "settings": settings})
     side = model.spec.image_shape[0]
+    if model.spec.num_frames is not None:
+        print(
+            f"written to {_OUTPUT.value}; tf.saved_model.load of it has the signatures start("
+            f"image=...) for the first frame, float32 [B, {side}, {side}, 3] in [0, 1], and step("
+            "image=..., state_0=..., ...) for each later one, with the state of the one before"
+        )
+        return
     print(
         f"written to {_OUTPUT.value}; use it with "
         f'tf.saved_model.load("{_OUTPUT.value}").signatures["serving_default"](image=...), '

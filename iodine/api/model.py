@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from iodine.analysis import traversals
 from iodine.analysis.traversals import DEFAULT_VALUES, Traversal
+from iodine.api import clips
 from iodine.api.images import Images, as_batch
 from iodine.api.result import Latents, Result, Scenes
 from iodine.config import Config
@@ -110,6 +111,8 @@ class Model:
         Raises:
             UserError: for images that cannot be used, or numbers that the model does not take.
         """
+        if self.spec.num_frames is not None:
+            raise UserError(f"{self.name} takes clips; use follow(frames) or stream()")
         batch = as_batch(images, self.image_size, fit)
         sizes = self.scene_model.call_sizes(num_slots, num_iterations)
         if batch_size < 1:
@@ -128,6 +131,40 @@ class Model:
             **records[-1]._asdict(),
             iterations=tuple(records) if all_iterations else (),
         )
+
+    def follow(
+        self, frames: Images, num_slots: int | None = None, seed: int = 0, fit: str = "crop"
+    ) -> Result:
+        """Takes a clip apart: every frame as it was predicted from the frames before it.
+
+        Args:
+            frames: of one clip, in their order, as images for `decompose`; at least two. Their
+                number need not be that of the training.
+            num_slots: K; as trained by default.
+            seed: of the samples.
+            fit: as for `decompose`.
+
+        Returns:
+            The frames stand where `decompose` has several images. A slot stays with its object from
+            frame to frame as far as the model follows it.
+
+        Raises:
+            UserError: for frames that cannot be used, or a model of single images.
+        """
+        return clips.follow(self.scene_model, frames, num_slots, seed, fit)
+
+    def stream(
+        self, num_slots: int | None = None, seed: int = 0, fit: str = "crop"
+    ) -> clips.Stream:
+        """Takes a clip apart as its frames come: the numbers of `follow`, without its end.
+
+        stream = model.stream()
+        for frame in camera:
+            result = stream(frame)
+
+        Arguments and errors are those of `follow`.
+        """
+        return clips.Stream(self.scene_model, num_slots, seed, fit)
 
     def encode(self, images: Images, **arguments: Any) -> Latents:
         """The latents of the slots of images; arguments as for `decompose`."""
