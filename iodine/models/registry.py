@@ -1,6 +1,7 @@
 """All models by the name that `config.model.kind` gives them, and all presets."""
 
 import difflib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -19,12 +20,16 @@ from iodine.models.monet.model import Monet
 from iodine.models.nem import presets as nem_presets
 from iodine.models.nem.config import NemConfig
 from iodine.models.nem.model import Nem
+from iodine.models.parts.size import BYTES_A_NUMBER, measure
 from iodine.models.vae import presets as vae_presets
 from iodine.models.vae.config import VaeConfig
 from iodine.models.vae.model import Vae
 
 # (its section of the configuration, [H, W, C], train.batch_size) -> model
 Constructor = Callable[[Any, tuple[int, int, int], int], SceneModel]
+
+
+_FEW_SLOTS = 2  # enough to see how large a model is
 
 
 class _Entry(NamedTuple):
@@ -100,12 +105,46 @@ def had_another_loss(values: Mapping[str, Any]) -> bool:
     return older_configs.is_older(values) and older_configs.counted_decodings(values)
 
 
-def build(config: Config) -> SceneModel:
-    """The configuration's model with all its variables created."""
+def build(config: Config, stored_bytes: int | None = None) -> SceneModel:
+    """The configuration's model with all its variables created.
+
+    Args:
+        config: the configuration.
+        stored_bytes: size of the files that its weights will be read from, if they will be.
+
+    Raises:
+        UserError: for a model that this machine's memory cannot hold, or with more weights than the
+            files; it has not been made then.
+    """
+    if checks.may_be_large(config):
+        _check_size(config, stored_bytes)
+    return _build(config)
+
+
+def _check_size(config: Config, stored_bytes: int | None) -> None:
+    size = measure(lambda: _build(config, _FEW_SLOTS))
+    weights = BYTES_A_NUMBER * size.weights
+    if stored_bytes is not None and weights > stored_bytes:
+        raise UserError(
+            f"the configuration is of a model of {size.weights:,} weights, but the files hold "
+            f"{stored_bytes:,} bytes; it does not belong to them"
+        )
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    slots = getattr(config.model, "num_slots", 1)
+    largest = BYTES_A_NUMBER * size.largest * max(1, slots // _FEW_SLOTS)
+    if weights + largest > memory:
+        raise UserError(
+            f"the configuration is of a model of {size.weights:,} weights, of which one layer "
+            f"computes {largest / 1e9:,.0f} GB of one image; this machine has {memory / 1e9:.0f} GB"
+        )
+
+
+def _build(config: Config, num_slots: int | None = None) -> SceneModel:
     side = config.data.image_size
     entry = _entry(config.model.kind)
     model = entry.constructor(config.model, (side, side, 3), config.train.batch_size)
-    slots, iterations = model.call_sizes(None, 1 if model.spec.free_iterations else None)
+    slots = num_slots if model.spec.free_slots else None
+    slots, iterations = model.call_sizes(slots, 1 if model.spec.free_iterations else None)
     noise = {
         name: tf.zeros([spec.num_draws, 1, *spec.shape])
         for name, spec in model.noise(slots, iterations).items()

@@ -75,3 +75,41 @@ def test_every_number_that_may_be_zero_exists():
         assert set(names) <= {field.name for field in dataclasses.fields(section)}
         found += len(names)
     assert found > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("model.num_slots", 257, "expected 256 at most"),
+        ("model.num_iterations", 10**9, "expected 1,000 at most"),
+        ("data.image_size", 2049, "expected 2,048 at most"),
+        ("model.decoder.kernel_size", 256, "expected 255 at most"),
+        ("model.refinement.mlp_sizes", (8, 65_537), "expected 65,536 at most"),
+        ("train.steps", 2**31, "expected 2,147,483,647 at most"),
+        ("model.likelihood_scale", 10**400, "at most"),
+    ],
+)
+def test_value_that_is_too_large_for_any_model(name, value, message):
+    with pytest.raises(UserError, match=rf"config\.{name} is ") as error:
+        checks.check(config.override(BASE, {name: value}))
+    assert message in str(error.value)
+
+
+def test_more_layers_than_any_model_has():
+    layers = config.override(BASE, {"model.decoder.channels": (2,) * 65})
+    with pytest.raises(UserError, match=r"channels has 65 entries, expected 64 at most"):
+        checks.check(layers)
+
+
+def test_what_is_measured_before_it_is_made():
+    assert not any(checks.may_be_large(registry.preset(name)) for name in registry.preset_names())
+    for name, value in {"model.latent_size": 40_000, "data.image_size": 2_000}.items():
+        assert checks.may_be_large(config.override(BASE, {name: value}))
+
+
+def test_more_coordinates_than_memory():
+    many = config.override(
+        BASE, {"model.refinement.cosine_frequencies": 200, "data.image_size": 300}
+    )
+    with pytest.raises(UserError, match=r"cosine_frequencies is 200, too much for a config\.data"):
+        checks.check(many)
