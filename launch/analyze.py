@@ -97,6 +97,8 @@ def main(name: str) -> None:
     if of.num_images and bool(_IMAGE.value) == bool(_DATA_DIR.value):
         raise UserError("give either --data_dir=DIR, or --image=FILE once or more")
     model = iodine.load(_RUN.value, _CHECKPOINT.value)
+    if model.spec.num_frames is not None:
+        raise UserError(f"{_RUN.value} is a model of clips; give a run of a model of single images")
     batches, source = _images(model, of.num_images)
     sizes = (_NUM_SLOTS.value, _NUM_ITERATIONS.value)
     findings = of.make(Subject(model, batches, _SEED.value, *sizes))
@@ -136,7 +138,9 @@ def _images(model: iodine.Model, usual: int) -> tuple[list[dict[str, Any]], str]
             available = reading.num_examples(pipelines.open_dataset(data_dir, name), split)
             count = min(max(usual, _SCENE.value + 1), available)
         batches = pipelines.evaluation_batches(data_dir, name, split, _BATCH, count)
-        return list(batches.as_numpy_iterator()), f"{count} scenes of {name}, {split}"
+        return list(
+            batches.as_numpy_iterator()
+        ), f"{count} scene{'s' * (count != 1)} of {name}, {split}"
 
 
 def run() -> None:

@@ -33,7 +33,10 @@ def study(subject: Subject) -> Findings:
     if isinstance(latents, ObjectLatents):
         rate = object_latents.matching_rate(latents)
         numbers["objects with a slot of their own"] = rate
-        how = f"{rate:.0%} of {len(latents.image)} objects have a slot of their own"
+        how = (
+            f"{rate:.0%} of {len(latents.image)} objects have a slot of their own (intersection "
+            "over union above 0.5, the background's pixels counted)"
+        )
     parts = [f"{name} {s.score:.3f} (chance {s.chance:.3f})" for name, s in found.items()]
     return Findings(
         summary=f"{', '.join(parts)}; {how}",
