@@ -53,7 +53,9 @@ class Budget:
     def data_sizes(self) -> dict[str, int]:
         """The sizes of generated data sets that are not there yet; the data sets' own if empty."""
         return self.choose(
-            smoke={"num_train": 32, "num_validation": 8, "num_test": 64}, cpu={}, paper={}
+            smoke={"num_train": 32, "num_validation": 8, "num_test": 64, "num_frames": 4},
+            cpu={},
+            paper={},
         )
 
     def workload(self, task: str, model: str = IODINE) -> Workload | None:

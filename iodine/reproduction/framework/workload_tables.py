@@ -80,7 +80,7 @@ _SMALL_TETRIS = Workload(
     more_slots=6,
     ambiguous="tetrominoes/ambiguous_small",
 )
-# Rendering sequences is no more a matter of seconds than CLEVR is.
+# Rendering sequences is no more a matter of seconds than CLEVR is, nor are clips of hidden objects.
 _SMALL_CLIPS = Workload(
     "tetrominoes_small",
     {
@@ -89,7 +89,6 @@ _SMALL_CLIPS = Workload(
         "model.sequence.enabled": True,
     },
     stands_in=True,
-    occluded="tetrominoes/moving_occluded_generated",
 )
 _SMALL = {
     CLEVR6: dataclasses.replace(_SMALL_TETRIS, stands_in=True),

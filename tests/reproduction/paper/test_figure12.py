@@ -1,5 +1,6 @@
 """Figure 12 from clips whose figures are known, and from a small model."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -9,11 +10,11 @@ import tensorflow as tf
 
 from iodine.errors import UserError
 from iodine.evaluation import clip_scores, inference
-from iodine.reproduction.framework import tasks
+from iodine.reproduction.framework import tasks, workloads
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.paper import figure12
 
-DATASET, OCCLUDED = "clips/made_up", "tetrominoes/moving_occluded_generated"
+DATASET, OCCLUDED = "clips/made_up", "clips/occluded"
 FRAMES = 4
 
 
@@ -102,7 +103,10 @@ def model():
 
 def test_shows_what_the_model_predicts(model, tmp_path):
     context = context_of(model)
-    findings = figure12.FIGURE12.make(context)
+    workload = context.budget.workload(tasks.OBJECTS_ROOM_SEQUENCES)
+    workload = dataclasses.replace(workload, occluded=OCCLUDED)
+    with workloads.registered("smoke", tasks.IODINE, tasks.OBJECTS_ROOM_SEQUENCES, workload):
+        findings = figure12.FIGURE12.make(context)
     assert [row["inference"] for row in findings.table] == list(findings.numbers)
     assert findings.numbers["state carried"]["num_clips"] == 4
     # Two clips, and one of objects that are hidden: three rows, and one for each slot.
