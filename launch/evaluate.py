@@ -103,6 +103,7 @@ def main() -> None:
     print(summary_lib.table(summary))
     if clips := finite_clips(evaluator, values):
         summary["clips"] = clip_scores.summarize(clips)
+        print("above: the last frame, and by iteration the frame of each; below: whole clips")
         print(f"\n{clip_table.table(summary['clips'])}")
     summary["provenance"] = {
         "weights": told,
