@@ -5,6 +5,7 @@ import difflib
 from iodine.datasets.clevr import Clevr
 from iodine.datasets.image_folder import ImageFolder
 from iodine.datasets.imagenet import Imagenet
+from iodine.datasets.movi import Movi
 from iodine.datasets.multi_dsprites import MultiDsprites
 from iodine.datasets.objects_room import ObjectsRoom
 from iodine.datasets.scene_builder import SceneBuilder, SceneConfig
@@ -18,6 +19,7 @@ BUILDERS: tuple[type[SceneBuilder], ...] = (
     Clevr,
     ImageFolder,
     Imagenet,
+    Movi,
     MultiDsprites,
     ObjectsRoom,
     Shapes,

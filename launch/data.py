@@ -36,8 +36,8 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _SOURCE = flags.DEFINE_string(
     "source", None, "For released data: the TFRecord file at hand; default: download it. For "
-    "image_folder and video_folder: the folder of pictures or videos. For imagenet: TFDS's data "
-    "folder.", **_SHARED,
+    "image_folder and video_folder: the folder of pictures or videos. For imagenet and "
+    "movi: TFDS's data folder.", **_SHARED,
 )  # fmt: skip
 _NUM_TRAIN = flags.DEFINE_integer(
     "num_train", None, "Scenes for training. Default: see --list.", lower_bound=1, **_SHARED
@@ -56,8 +56,8 @@ _NUM_FRAMES = flags.DEFINE_integer(
     "num_frames", None, "For clips: frames of each. Default: see --list.", lower_bound=2, **_SHARED
 )
 _IMAGE_SIZE = flags.DEFINE_integer(
-    "image_size", None, "For image_folder, video_folder and imagenet: side of the images in "
-    "pixels. Default: see --list.", lower_bound=1, **_SHARED,
+    "image_size", None, "For image_folder, video_folder, imagenet and movi: side of the images "
+    "in pixels. Default: see --list.", lower_bound=1, **_SHARED,
 )  # fmt: skip
 _NUM_WORKERS = flags.DEFINE_integer(
     "num_workers", None, "Processes that make scenes, at most. The data do not depend on it. "
