@@ -1,5 +1,6 @@
 # make quickstart   sets up, makes data, trains, evaluates, draws: see README.md
 # make test         lint and tests; make test-slow adds the long ones
+# make docs         the site, into site/
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?= data
@@ -13,7 +14,7 @@ DATA_FLAGS ?=
 TRAIN_FLAGS ?= --steps=8000
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-slow lint format clean
+.PHONY: quickstart test test-slow lint format docs clean
 .DEFAULT_GOAL := quickstart
 
 quickstart: $(VENV)/installed
@@ -59,5 +60,14 @@ $(VENV)/installed: pyproject.toml setup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
 	@touch $@
 
+# A warning is an error. The variable silences an announcement that is none of ours.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "written to site/index.html"
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build site *.egg-info
