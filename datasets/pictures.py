@@ -99,18 +99,20 @@ def _resampling(square: int, side: int) -> Image.Resampling:
 
 
 @contextlib.contextmanager
-def opened(file: str | pathlib.Path | IO[bytes]) -> Iterator[Image.Image]:
-    """A PNG or JPEG of at most `MAX_PIXELS`, not yet decoded.
+def opened(
+    file: str | pathlib.Path | IO[bytes], formats: tuple[str, ...] = FORMATS
+) -> Iterator[Image.Image]:
+    """A picture of at most `MAX_PIXELS` in one of Pillow's formats, not yet decoded.
 
     Raises:
         ValueError: for more pixels.
-        Exception: one of `UNREADABLE`, if it is no PNG or JPEG.
+        Exception: one of `UNREADABLE`, if it is of no such format.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
         try:
-            image = Image.open(file, formats=FORMATS)
+            image = Image.open(file, formats=formats)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise ValueError(f"more than {MAX_PIXELS:,} pixels; make it smaller") from None
         finally:

@@ -97,6 +97,8 @@ def _num_frames(video: pathlib.Path, *_identity: int) -> int:
     if not video.is_dir():
         return sum(1 for _ in _frames(video))
     paths = find_frames(video)
+    if not paths:
+        raise UserError(f"{video} is a folder without frames; remove it")
     first = _upright_size(paths[0])
     for path in paths[1:]:
         size = _upright_size(path)
@@ -113,7 +115,7 @@ def _frames(video: pathlib.Path) -> Iterator[_Frame]:
 
 def _gif_frames(path: pathlib.Path) -> Iterator[_Frame]:
     try:
-        with Image.open(path, formats=("GIF",)) as image:
+        with pictures.opened(path, formats=("GIF",)) as image:
             for number in range(image.n_frames):
                 image.seek(number)
                 image.load()
@@ -128,10 +130,15 @@ def _file_frames(path: pathlib.Path) -> Iterator[_Frame]:
     av = _pyav(path)
     count, size = 0, None
     try:
-        with av.open(str(path)) as container:
+        # What looks like a playlist is not to have other files read, or the network.
+        with av.open(str(path), options={"protocol_whitelist": "file"}) as container:
             if not container.streams.video:
                 raise UserError(f"{path} has no pictures, only sound or text; leave it out")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UserError(f"{path} cannot be read as a video: of a kind that is not known")
+            if stream.width * stream.height > pictures.MAX_PIXELS:
+                raise UserError(f"{path} has frames of more than {pictures.MAX_PIXELS:,} pixels")
             for frame in container.decode(stream):
                 size = size or (frame.width, frame.height)
                 if size != (frame.width, frame.height):
@@ -139,7 +146,7 @@ def _file_frames(path: pathlib.Path) -> Iterator[_Frame]:
                 count += 1
                 yield functools.partial(_upright, frame)
             announced = stream.frames  # 0 where the file does not say
-    except av.FFmpegError as error:
+    except (av.FFmpegError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise UserError(f"{path} cannot be read as a video: {first_line(error)}") from None
     if count < announced:
         raise UserError(f"{path} is cut off: {count} of its {announced} frames can be read")
