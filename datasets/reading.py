@@ -1,7 +1,6 @@
 """Opens a data set on disk and reads its stored examples."""
 
 import contextlib
-import json
 import os
 from collections.abc import Collection, Iterator
 from typing import Any
