@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from iodine import locking
 from iodine.config import Config
 from iodine.config import schema as config_lib
 from iodine.errors import UserError, first_line
@@ -36,8 +37,13 @@ def train_all(jobs: Sequence[Job], data_dir: str, num_at_once: int) -> dict[path
 
     Returns:
         Of those that failed the folder and the reason, in one line. The others are finished.
+
+    Raises:
+        InUseError: before anything is trained, if another process trains in one of the folders.
     """
     failed = {}
+    for _, folder in jobs:
+        locking.check_free(folder, "give other --runs")
     if num_at_once > 1 and len(jobs) > 1:
         return _train_side_by_side(jobs, data_dir, num_at_once)
     for number, (config, folder) in enumerate(jobs, 1):

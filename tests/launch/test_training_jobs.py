@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import tensorflow as tf
 
+from iodine import locking
 from iodine.launch import training_jobs
 from iodine.models import registry
 
@@ -86,3 +87,15 @@ def test_the_parent_starts_no_device_before_its_trainings_have_ended(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.count("at once 2") == 2, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("num_at_once", [1, 2])
+def test_runs_of_another_process_are_not_called_failed(monkeypatch, tmp_path, num_at_once):
+    config = registry.preset("tetrominoes_small")
+    jobs = [(config, tmp_path / name) for name in "ab"]
+    with (
+        locking.held(tmp_path / "b", ""),
+        pytest.raises(locking.InUseError, match=f"{tmp_path}/b is in use by process"),
+    ):
+        training_jobs.train_all(jobs, str(tmp_path), num_at_once)
+    assert not (tmp_path / "a").exists()

@@ -10,6 +10,7 @@ from iodine.config import Config
 from iodine.config import schema as config_lib
 from iodine.datasets import catalogue, pipelines, preparation
 from iodine.errors import UserError
+from iodine.locking import InUseError
 from iodine.reproduction.framework import given_runs
 from iodine.reproduction.framework.artifact import Artifact
 from iodine.reproduction.framework.budgets import Budget
@@ -83,6 +84,7 @@ def provide(
 
     Raises:
         NothingToShowError: if nothing of the artifact can be had, saying why.
+        InUseError: if another process makes the data or trains the runs.
     """
     datasets = artifact.datasets(budget)
     planned, missing = _plan(artifact, budget, given, runs_dir)
@@ -151,6 +153,8 @@ def _make_data(names: Iterable[str], budget: Budget, data_dir: str) -> dict[str,
             sizes = {k: v for k, v in budget.data_sizes.items() if config.settings().get(k)}
             try:
                 preparation.prepare(name, data_dir, settings=sizes)
+            except InUseError:
+                raise
             except UserError as failure:
                 lacking[name] = str(failure)
     return lacking
