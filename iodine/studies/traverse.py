@@ -6,7 +6,6 @@ from iodine.analysis.traversal_effects import (
     effects_in_words,
     moved_pixels_of_scene,
 )
-from iodine.errors import UserError
 from iodine.figures.traversals import traversal_figure
 from iodine.studies.findings import Findings
 from iodine.studies.subject import Subject
@@ -18,7 +17,7 @@ def study(subject: Subject, scene: int = 0, num_latents: int = 6) -> Findings:
     Args:
         subject: whose images say which latents matter, by their KL.
         scene: number of the image that is traversed.
-        num_latents: how many latents.
+        num_latents: how many latents; all if there are fewer.
 
     Raises:
         UserError: for a model without prior or posterior, or a scene that does not exist.
@@ -28,8 +27,6 @@ def study(subject: Subject, scene: int = 0, num_latents: int = 6) -> Findings:
     ranked_by = subject.decompose(subject.images)
     kl = traversals.kl_of_objects(model, ranked_by.decomposition)
     ranking = traversals.rank_latents(kl)
-    if num_latents > len(ranking):
-        raise UserError(f"{num_latents} latents to traverse, but the model has {len(ranking)}")
     masks, mean = ranked_by.masks[scene], ranked_by.latent_mean[scene]
     slot = traversals.any_slot(masks, subject.seed) if len(masks) > 1 else 0
     traversal = traversals.traverse(model, mean, slot, ranking[:num_latents])

@@ -130,8 +130,7 @@ def test_traverse(model, vae):
     assert bare.table[0]["moved_own"] is None
     assert bare.table[0]["row_shift"] is None
     assert bare.summary.startswith("latents by KL in nats: z")
-    with pytest.raises(UserError, match="5 latents to traverse, but the model has 4"):
-        traverse.study(Subject(model, BATCHES), num_latents=5)
+    assert len(bare.table) == 3  # all that there are
 
 
 def test_iterate(model):
