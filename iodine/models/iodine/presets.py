@@ -1,4 +1,4 @@
-"""The named configurations. BUILD_NOTES.md says why where the paper contradicts itself."""
+"""The named configurations. docs/differences.md says why where the paper contradicts itself."""
 
 import dataclasses
 
@@ -122,7 +122,7 @@ def _objects_room_sequences() -> Config:
 
 
 def _tetrominoes_small() -> Config:
-    """Ours: the quick start. BUILD_NOTES.md records the search that led to it."""
+    """Ours. docs/learning/tetrominoes_small.md has the search that led to it."""
     return Config(
         preset="tetrominoes_small",
         data=DataConfig(dataset="tetrominoes/generated_small", image_size=8),

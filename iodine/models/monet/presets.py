@@ -1,4 +1,4 @@
-"""The named configurations. BUILD_NOTES.md says where the sources are silent."""
+"""The named configurations. docs/differences.md says where the sources are silent."""
 
 from iodine.config import Config, DataConfig, TrainConfig
 from iodine.models.monet.config import AttentionConfig, DecoderConfig, MonetConfig

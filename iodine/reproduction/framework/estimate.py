@@ -14,7 +14,7 @@ from iodine.models import registry
 from iodine.training.devices.strategy import choose_strategy
 from iodine.training.trainer import Trainer
 
-# Of an iteration on the machine of BUILD_NOTES.md, whatever its convolutions: small models wait
+# Of an iteration on the machine of docs/performance.md, whatever its convolutions: small models wait
 # for TensorFlow to start operations, not for arithmetic.
 _SECONDS_AN_ITERATION = 0.008
 _REPETITIONS = 5
