@@ -14,8 +14,8 @@ from iodine.models import registry
 from iodine.training.devices.strategy import choose_strategy
 from iodine.training.trainer import Trainer
 
-# Of an iteration on the machine of docs/performance.md, whatever its convolutions: small models wait
-# for TensorFlow to start operations, not for arithmetic.
+# Of an iteration on the machine of docs/performance.md, whatever its convolutions: small models
+# wait for TensorFlow to start operations, not for arithmetic.
 _SECONDS_AN_ITERATION = 0.008
 _REPETITIONS = 5
 _FEW_SLOTS = 2  # enough to create the variables of a model that takes any number
