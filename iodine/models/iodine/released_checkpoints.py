@@ -47,7 +47,7 @@ FORGET_BIAS = 1.0  # Sonnet 1 adds it in every call, Sonnet 2 once, to the initi
 class Training(Protocol):
     """What is filled: the parts of `training.trainer.Trainer` that are needed here."""
 
-    model: Iodine
+    model: Any  # an `Iodine`; a trainer may hold any model
     regressor: FactorRegressor | None
     optimizer: tf.keras.optimizers.Optimizer
     variables: list[tf.Variable]
