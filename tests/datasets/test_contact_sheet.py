@@ -74,3 +74,15 @@ def test_sequences(tmp_path):
             both = sheet[204 * number :, 4 + 100 * frame :][:, :96]
             np.testing.assert_array_equal(both[4:100], np.round(image[number, frame] * 255))
             np.testing.assert_array_equal(both[104:200], colors[labels[number, frame, 0]])
+
+
+def test_sequences_without_masks(tmp_path):
+    """One's own videos: a row of frames each."""
+    images = np.random.default_rng(0).integers(0, 256, size=(3, 2, 96, 96, 3))
+    contact_sheet({"image": images / 255}, str(tmp_path / "sheet.png"))
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (3 * (4 + 100), 4 + 2 * 100, 3)
+    for number in range(3):
+        for frame in range(2):
+            cell = sheet[4 + 104 * number :, 4 + 100 * frame :][:96, :96]
+            np.testing.assert_array_equal(cell, images[number, frame])

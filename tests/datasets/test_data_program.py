@@ -70,11 +70,33 @@ def test_existing_data_are_shown_at_once(small_data, tmp_path, capsys):
     assert output.err == ""
 
 
+def test_clips_of_ones_own_videos_are_made_and_shown(tmp_path):
+    frames = [Image.new("RGB", (40, 40), (9 * number, 0, 0)) for number in range(12)]
+    (tmp_path / "videos").mkdir()
+    frames[0].save(tmp_path / "videos" / "a.gif", save_all=True, append_images=frames[1:])
+    arguments = [
+        *("--dataset=video_folder/mine", f"--source={tmp_path / 'videos'}", "--num_frames=4"),
+        *(f"--data_dir={tmp_path / 'data'}", f"--show={tmp_path / 'sheet.png'}"),
+    ]
+    result = iodine_data(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert "1 train, 1 validation, 1 test scenes, made in" in result.stdout
+    assert len(result.stderr.splitlines()) == 1  # the progress
+    sheet = Image.open(tmp_path / "sheet.png")
+    reds = [sheet.getpixel((4 + 132 * frame + 60, 60))[0] for frame in range(4)]
+    assert reds == [72, 81, 90, 99]
+    arguments[2] = "--num_frames=13"
+    assert "a.gif has 12 frames, fewer than the 13 of a clip" in error_line(
+        iodine_data(*arguments[:3], f"--data_dir={tmp_path / 'other'}")
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--dataset=nothing", "--data_dir=/tmp/x"], 1, "unknown data set 'nothing'; known: "),
         (["--num_train=0"], 2, "flag --num_train=0: 0 is not a positive integer"),
+        (["--num_frames=1"], 2, "flag --num_frames=1: 1 is not integer >= 2"),
     ],
 )
 def test_usage_errors(arguments, code, message):
