@@ -1,6 +1,6 @@
 """The figures of clips as a table for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from iodine.evaluation.clip_scores import MEANS, REGIONS
@@ -15,7 +15,6 @@ _ROWS = {
     "false_positives": ("false_positives_share", "false_positives"),
     "mostly_tracked": ("mostly_tracked_share", "mostly_tracked"),
     "mostly_detected": ("mostly_detected_share", "mostly_detected"),
-    "kept_when_hidden": ("retained", "kept"),
 }
 
 
@@ -28,8 +27,9 @@ def table(summary: dict[str, Any]) -> str:
         lines.append(f"{name:<20}{entry['mean']:>12.4f}{entry['std']:>12.4f}{interval:>24}")
     lines.append(f"{'error_ratio':<20}{_number(summary['error_ratio']):>12}")
     if regions := [name for name in REGIONS if name in summary]:
-        lines += ["", f"{'tracking':<20}" + "".join(f"{name:>24}" for name in regions)]
+        lines += ["", _line("tracking", regions)]
         lines += [_row(label, [summary[name] for name in regions]) for label in _ROWS]
+        lines.append(_hidden_row([summary[name]["occlusions"] for name in regions]))
     count, first = summary["num_clips"], summary["first_frame"]
     lines += ["", f"{count:,} {'clip' if count == 1 else 'clips'}, scored from frame {first} on"]
     return "\n".join([*lines, *_left_out(summary)])
@@ -37,10 +37,19 @@ def table(summary: dict[str, Any]) -> str:
 
 def _row(label: str, regions: Sequence[dict[str, Any]]) -> str:
     share, count = _ROWS[label]
-    cells = []
-    for region in regions:
-        values = region["occlusions"] if label == "kept_when_hidden" else region
-        cells.append(_number(values[share]) + (f" ({values[count]:,})" if count else ""))
+    return _line(
+        label, (_number(r[share]) + (f" ({r[count]:,})" if count else "") for r in regions)
+    )
+
+
+def _hidden_row(occlusions: Sequence[dict[str, Any]]) -> str:
+    return _line(
+        "kept_when_hidden",
+        (f"{_number(o['retained'])} ({o['kept']:,} of {o['cases']:,})" for o in occlusions),
+    )
+
+
+def _line(label: str, cells: Iterable[str]) -> str:
     return f"{label:<20}" + "".join(f"{cell:>24}" for cell in cells)
 
 

@@ -142,7 +142,7 @@ def test_the_table_shows_the_figures():
     assert cells["error_ratio"] == [f"{summary['error_ratio']:.4f}"]
     assert cells["mota"] == ["0.8333", "0.8333"]
     assert cells["id_switches"] == ["0.1667", "(2)"] * 2
-    assert cells["kept_when_hidden"] == ["-", "(0)"] * 2
+    assert cells["kept_when_hidden"] == ["-", "(0", "of", "0)"] * 2
     assert lines[-2] == "3 clips, scored from frame 1 on"
     assert lines[-1].startswith("1 clip left out of clip_fg_ari, frame_fg_ari, slot_instability")
 
