@@ -14,7 +14,7 @@ DATA_FLAGS ?=
 TRAIN_FLAGS ?= --steps=8000
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-slow lint format docs clean
+.PHONY: quickstart test test-slow lint types format docs clean
 .DEFAULT_GOAL := quickstart
 
 quickstart: $(VENV)/installed
@@ -48,6 +48,13 @@ test-slow: lint
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory types
+
+# The package's three folders as one, which is how they are installed.
+types: $(VENV)/installed
+	@rm -rf $(VENV)/types && mkdir -p $(VENV)/types/iodine
+	@ln -s $(CURDIR)/iodine/* $(CURDIR)/datasets $(CURDIR)/launch $(VENV)/types/iodine
+	MYPYPATH=$(VENV)/types $(BIN)/mypy --cache-dir=$(VENV)/mypy -p iodine
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -23,7 +24,7 @@ _RELEASED_URL = (
     "https://storage.googleapis.com/multi-object-datasets/clevr_with_masks/"
     "clevr_with_masks_train.tfrecords"
 )
-_BASES = {
+_BASES: dict[str, dict[str, Any]] = {
     "released": {
         "description": "Converted from Multi-Object Datasets, the centre 192 x 192",
         "top": clevr_images.CENTRE_TOP,

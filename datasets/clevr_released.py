@@ -19,7 +19,7 @@ FACTORS = (*CATEGORIES, "x", "y", "z", "rotation", "pixel_coords")
 _NUM_ENTITIES = 1 + MAX_OBJECTS
 
 # Every number of a `Bytes` is a one-byte string of its own in the file.
-SCHEMA = {
+SCHEMA: released_records.Schema = {
     "image": released_records.Bytes((*IMAGE_SIZE, 3)),
     "mask": released_records.Bytes((_NUM_ENTITIES, *IMAGE_SIZE, 1)),
     **{name: released_records.Bytes((_NUM_ENTITIES,)) for name in CATEGORIES},

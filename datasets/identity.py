@@ -51,7 +51,7 @@ def _digests(folder: pathlib.Path, paths: list[pathlib.Path]) -> dict[str, str]:
     """SHA-256 by the names of files, of which those are read that are not as they were."""
     known = _known(folder)
     stats = {path: path.stat() for path in paths}
-    entries = {
+    entries: dict[str, dict[str, Any]] = {
         path.name: {"bytes": stat.st_size, "changed": stat.st_mtime_ns}
         for path, stat in stats.items()
     }

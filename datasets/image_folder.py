@@ -97,7 +97,7 @@ def find_files(folder: str) -> list[Files]:
     label_folder = pathlib.Path(folder, LABEL_FOLDER)
     if not label_folder.is_dir():
         return [Files(path, None) for path in paths]
-    stems = {}
+    stems: dict[str, pathlib.Path] = {}
     for path in paths:
         if path.stem in stems:
             raise UserError(

@@ -15,7 +15,7 @@ def table() -> str:
     Variants that options make of another one are named in a line below it: its name with one or
     several of the endings is a data set too.
     """
-    rows = [_HEADER]
+    rows: list[tuple[str, ...]] = [_HEADER]
     for name, (_, config) in catalogue.entries().items():
         if not config.variant_of:
             rows.append((name, *_columns(config)))

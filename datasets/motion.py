@@ -106,7 +106,7 @@ def factors(
 
 def window(
     corner: np.ndarray, size: tuple[int, int], side: int
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Where a box lies in a square image, and which part of the box that is, maybe none.
 
     Args:

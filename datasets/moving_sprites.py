@@ -108,7 +108,7 @@ def factor_features(num_frames: int) -> dict[str, tfds.features.Tensor]:
 
 # Of a sprite in a frame: where its box lies in the image, how much of each pixel there it covers,
 # and how many pixels are its own in all, also outside the image.
-_Layer = tuple[tuple[slice, slice], np.ndarray, int]
+_Layer = tuple[tuple[slice, ...], np.ndarray, int]
 
 
 def _layers(sprite: Sprite) -> list[_Layer]:

@@ -1,6 +1,7 @@
 """The Multi-dSprites data sets: appendix B.2."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -39,7 +40,7 @@ class MultiDspritesConfig(SceneConfig):
 def _configs() -> list[MultiDspritesConfig]:
     configs = []
     for variant, (style, num_entities, shows) in _VARIANTS.items():
-        common = {
+        common: dict[str, Any] = {
             "style": style,
             "channels": 1 if style.binary else 3,
             "image_size": (IMAGE_SIZE, IMAGE_SIZE),
@@ -72,7 +73,7 @@ def _configs() -> list[MultiDspritesConfig]:
 
 
 def _moving_configs() -> list[MultiDspritesConfig]:
-    common = {
+    common: dict[str, Any] = {
         "image_size": (IMAGE_SIZE, IMAGE_SIZE),
         "num_entities": 1 + moving_sprites.MAX_SPRITES,
         "num_frames": moving_sprites.NUM_FRAMES,

@@ -14,7 +14,7 @@ _GZIP = b"\x1f\x8b"
 
 
 def compression(path: str) -> str:
-    """ "GZIP" or "", as `tf.data.TFRecordDataset` wants it, by how the file begins."""
+    """How a file is compressed, as `tf.data.TFRecordDataset` is told it: "GZIP" or ""."""
     with tf.io.gfile.GFile(path, "rb") as file:
         return "GZIP" if file.read(len(_GZIP)) == _GZIP else ""
 

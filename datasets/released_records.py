@@ -1,7 +1,8 @@
 """Reads the TFRecord files of Multi-Object Datasets: parse -> decode -> NumPy.
 
-The files are GZIP-compressed, and copies that are not are read as well; every element of a byte feature (a channel of a pixel) is a string of
-its own, one byte long. That is slow to parse, so these files are read once, to be converted.
+The files are GZIP-compressed, and copies that are not are read as well; every element of a byte
+feature (a channel of a pixel) is a string of its own, one byte long. That is slow to parse, so
+these files are read once, to be converted.
 """
 
 from collections.abc import Iterator, Mapping

@@ -144,7 +144,7 @@ class SceneBuilder(dataset_builder.FileReaderBuilder, skip_registration=True):
         """
         raise NotImplementedError(f"{self.full_name} is not converted")
 
-    def scenes(self, split: str, start: int, stop: int, path: str | None) -> Iterator[Scene | None]:
+    def scenes(self, split: str, start: int, stop: int, path: Any) -> Iterator[Scene | None]:
         """Yields scenes `start` to `stop - 1` of a split, None where one is left out.
 
         A scene holds, in NumPy, `image` uint8 `[H, W, 3]`; where the data have masks, `label_map`

@@ -16,6 +16,7 @@ import dataclasses
 import math
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -82,9 +83,7 @@ class TexturedMnist(SceneBuilder):
             "phase": tfds.features.Tensor(shape=entities, dtype=np.float32),
         }
 
-    def scenes(
-        self, split: str, start: int, stop: int, path: tuple[str, ...] | None
-    ) -> Iterator[Scene]:
+    def scenes(self, split: str, start: int, stop: int, path: Any) -> Iterator[Scene]:
         """Yields scenes `start` to `stop - 1`; `path` are the four files of MNIST."""
         digits = digits_of(split, *mnist_files.read_all(path))
         num_digits, seed = self.builder_config.num_digits, self.settings["seed"]

@@ -68,8 +68,8 @@ class VideoFolder(FreelyNamedBuilder):
         before = sum(self.settings[f"num_{name}"] for name in SPLITS[: SPLITS.index(split)])
         clips = cut(videos.find_videos(os.path.expanduser(path)), config.num_frames)
         chosen = clips[before + start : before + stop]
-        for video, of_video in itertools.groupby(chosen, key=lambda clip: clip.video):
-            of_video = list(of_video)
+        for video, group in itertools.groupby(chosen, key=lambda clip: clip.video):
+            of_video = list(group)
             first, last = of_video[0].start, of_video[-1].stop
             frames = videos.read(video, config.image_size[0], first, last)
             for _ in of_video:

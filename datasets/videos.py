@@ -7,7 +7,7 @@ import contextlib
 import functools
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -107,13 +107,13 @@ def _num_frames(video: pathlib.Path, *_identity: int) -> int:
     return len(paths)
 
 
-def _frames(video: pathlib.Path) -> Iterator[_Frame]:
+def _frames(video: pathlib.Path) -> Generator[_Frame, None, None]:
     if video.is_dir():
         return (functools.partial(pictures.read_picture, path) for path in find_frames(video))
     return _gif_frames(video) if video.suffix.lower() == GIF_SUFFIX else _file_frames(video)
 
 
-def _gif_frames(path: pathlib.Path) -> Iterator[_Frame]:
+def _gif_frames(path: pathlib.Path) -> Generator[_Frame, None, None]:
     try:
         with pictures.opened(path, formats=("GIF",)) as image:
             for number in range(image.n_frames):
@@ -126,7 +126,7 @@ def _gif_frames(path: pathlib.Path) -> Iterator[_Frame]:
         raise UserError(f"{path} cannot be read as a GIF: {first_line(error)}") from None
 
 
-def _file_frames(path: pathlib.Path) -> Iterator[_Frame]:
+def _file_frames(path: pathlib.Path) -> Generator[_Frame, None, None]:
     av = _pyav(path)
     count, size = 0, None
     try:

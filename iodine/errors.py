@@ -9,7 +9,7 @@ class UserError(Exception):
     """
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: Exception | str) -> str:
     """The first line of TensorFlow's message, without the names of its operations."""
     line = str(error).strip().partition("\n")[0].partition(" [Op:")[0]
     return line.rpartition("}} ")[2]

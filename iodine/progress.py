@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import TypeVar
 
 import tqdm
@@ -77,7 +77,9 @@ class Progress:
             yield self.note
 
 
-def track(items: Iterable[Item], total: int, label: str, unit: str = "items") -> Iterator[Item]:
+def track(
+    items: Iterable[Item], total: int, label: str, unit: str = "items"
+) -> Generator[Item, None, None]:
     """Yields the items and reports how far it is; an item counts once the next is asked for."""
     progress = Progress(0, total, label, unit)
     try:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -90,14 +91,18 @@ def _check_field(name: str, fields: Sequence[str], kind: str) -> None:
     raise flags.Error(f"unknown configuration field config.{name}{hint}")
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 def _mutable_twin(config: Any) -> Any:
     """The same fields in dataclasses that are not frozen: `config_flags` sets attributes."""
-    fields = []
+    fields: list[tuple[str, Any, Any]] = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if dataclasses.is_dataclass(value):
             value = _mutable_twin(value)
-            default = dataclasses.field(default_factory=lambda value=value: value)
+            default: Any = dataclasses.field(default_factory=functools.partial(_same, value))
             fields.append((field.name, type(value), default))
         else:
             fields.append((field.name, field.type, dataclasses.field(default=value)))

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import tensorflow_datasets as tfds
 from absl import flags
@@ -26,7 +27,7 @@ from iodine.errors import UserError
 from iodine.launch import app
 
 # Other programs have flags of the same names; a process that imports several keeps the last.
-_SHARED = {"allow_override": True}
+_SHARED: dict[str, Any] = {"allow_override": True}
 
 _DATASET = flags.DEFINE_string(
     "dataset", None, "Name of the data set, such as tetrominoes/generated; see --list.", **_SHARED

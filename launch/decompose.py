@@ -8,6 +8,7 @@ Of a model of clips it writes for each clip NAME_clip.png in the layout of Figur
 and NAME.npz.
 """
 
+import operator
 import pathlib
 from collections.abc import Iterator
 
@@ -183,7 +184,7 @@ def write_images(
     """Writes NAME_decomposition.png and NAME.npz for each image."""
     arrays = result.each(np.asarray)
     for i, name in enumerate(names):
-        one = arrays.each(lambda field, i=i: field[i : i + 1])
+        one = arrays.each(operator.itemgetter(slice(i, i + 1)))
         figure = plots.decomposition_figure(images[i : i + 1], one)
         plots.save(figure, folder / f"{name}_decomposition.png")
         fields = {key: x[0] for key, x in one._asdict().items() if x is not None}

@@ -6,7 +6,8 @@ and writes into OUTPUT/NAME pictures, NAME.json, NAME.csv, and a line that compa
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import tensorflow as tf
 from absl import flags
@@ -80,7 +81,7 @@ def main() -> None:
         return
     given = given_runs.read(_RUN.value)
     given_runs.check_all_used(given, artifacts, budget)
-    ready = (provide(artifact, budget, given) for artifact in artifacts)
+    ready: Iterable[Any] = (provide(artifact, budget, given) for artifact in artifacts)
     if _JOBS.value > 1:  # all trainings first: evaluating takes memory of the GPUs, and keeps it
         ready = list(ready)
     failed = 0

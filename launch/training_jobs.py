@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -58,7 +59,9 @@ def train_all(jobs: Sequence[Job], data_dir: str, num_at_once: int) -> dict[path
 
 def _train_side_by_side(jobs: Sequence[Job], data_dir: str, num_at_once: int):
     """As `train_all`; SIGINT and SIGTERM stop all of them, which then have saved."""
-    waiting, running, failed = list(enumerate(jobs, 1)), {}, {}
+    waiting = list(enumerate(jobs, 1))
+    running: dict[Any, Any] = {}
+    failed: dict[Any, str] = {}
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         while waiting or running:

@@ -1,6 +1,6 @@
 """How well every factor is read from the latents of a model's objects: Figure 5 of the paper."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from iodine.analysis import object_latents, probes, scene_latents
@@ -13,7 +13,7 @@ from iodine.models.interface import SceneModel
 
 def collect(
     model: SceneModel,
-    batches: Iterable[dict[str, Any]],
+    batches: Iterable[Mapping[str, Any]],
     seed: int = 0,
     num_slots: int | None = None,
     num_iterations: int | None = None,
@@ -29,8 +29,8 @@ def collect(
 
 def score(latents: ObjectLatents | SceneLatents) -> dict[str, FactorScore | str]:
     """By factor its score, or in one line why there is none, such as too few objects."""
-    probe = scene_latents.probe if isinstance(latents, SceneLatents) else probes.probe
-    scores = {}
+    probe: Any = scene_latents.probe if isinstance(latents, SceneLatents) else probes.probe
+    scores: dict[str, FactorScore | str] = {}
     for factor in probes.factors_of(latents):
         try:
             [scores[factor.name]] = probe(latents, [factor])

@@ -3,7 +3,7 @@
 What section 4.2 of the paper looks at ("Information Content"): each true object goes with one z_k.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from iodine.models.interface import SceneModel
 
 _NEEDED = ("mask", "visibility", "factors")
 
-Objects = TypeVar("Objects")  # a named tuple with a row for each object
+Objects = TypeVar("Objects", bound=Any)  # a named tuple with a row for each object
 
 
 class ObjectLatents(NamedTuple):
@@ -30,7 +30,7 @@ class ObjectLatents(NamedTuple):
 
 def collect(
     model: SceneModel,
-    batches: Iterable[dict[str, Any]],
+    batches: Iterable[Mapping[str, Any]],
     num_slots: int | None = None,
     num_iterations: int | None = None,
     seed: int = 0,
@@ -59,10 +59,10 @@ def collect(
 
 
 def collect_objects(
-    batches: Iterable[dict[str, Any]],
+    batches: Iterable[Mapping[str, Any]],
     purpose: str,
     infer: Callable[[tf.Tensor, tf.Tensor], Any],
-    objects_of_batch: Callable[[dict[str, Any], Any, int], Objects],
+    objects_of_batch: Callable[[Any, Any, int], Objects],
 ) -> Objects:
     """Runs a model over all images and joins what is said of the objects of each batch.
 
@@ -113,7 +113,7 @@ def require_finite(latents: np.ndarray) -> None:
         )
 
 
-def _require_ground_truth(batch: dict[str, Any], purpose: str) -> None:
+def _require_ground_truth(batch: Mapping[str, Any], purpose: str) -> None:
     """Raises UserError if a batch has no true masks, visibilities or factors."""
     missing = [name for name in _NEEDED if not len(batch.get(name, ()))]
     if missing:

@@ -54,7 +54,7 @@ def canonical_order(factors: Mapping[str, np.ndarray], is_object: np.ndarray) ->
     return np.lexsort((*reversed(keys), ~is_object), axis=-1)  # its last key weighs most
 
 
-def collect(model: SceneModel, batches: Iterable[dict[str, Any]], seed: int = 0) -> SceneLatents:
+def collect(model: SceneModel, batches: Iterable[Mapping[str, Any]], seed: int = 0) -> SceneLatents:
     """Encodes all images and tells the objects of each by their canonical order.
 
     Args:

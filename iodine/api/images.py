@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -12,7 +12,7 @@ from iodine.errors import UserError
 
 # An array of one image [H, W, 3] or of several [B, H, W, 3], a picture's path, a Pillow image, or a
 # sequence of these.
-Images = np.ndarray | str | os.PathLike | Image.Image | Sequence
+Images: TypeAlias = np.ndarray | str | os.PathLike | Image.Image | Sequence
 
 FITS = ("crop", "exact")
 _ROUNDING = 1e-5  # by which float images may leave [0, 1]
@@ -44,7 +44,7 @@ def as_batch(images: Images, side: int, fit: str = "crop") -> ImageBatch:
     if isinstance(images, str | os.PathLike | Image.Image):
         images = [images]
     is_list = isinstance(images, list | tuple) and any(map(_is_an_image, images))
-    fitted = []
+    fitted: list[tuple[np.ndarray, str | None]] = []
     for image in images if is_list else _arrays(images):
         pixels, note = _fitted(image, side)
         if note and fit == "exact":

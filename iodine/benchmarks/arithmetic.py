@@ -92,9 +92,12 @@ def _convolution(op: tf.Operation) -> Convolution:
         shapes = result, op.inputs[1].shape, op.inputs[2].shape
     else:
         shapes = op.inputs[0].shape, result, op.inputs[2].shape
+    image, kernel, output = (tuple(shape.as_list()) for shape in shapes)
     return Convolution(
         _KINDS[op.type],
-        *(tuple(s.as_list()) for s in shapes),
+        image,
+        kernel,
+        output,
         stride=op.get_attr("strides")[1],
         padding=op.get_attr("padding").decode(),
         dtype=op.outputs[0].dtype.name,

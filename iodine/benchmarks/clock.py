@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -10,8 +10,8 @@ import tensorflow as tf
 class Seconds(NamedTuple):
     """The same work by two clocks."""
 
-    wall: float
-    processor: float  # of all threads of this process: hardly changed by what else is running
+    wall: Any  # float, or an array of them
+    processor: Any  # of all threads of this process: hardly changed by what else is running
 
 
 def timed(function: Callable[..., tf.Tensor], *arguments) -> Seconds:

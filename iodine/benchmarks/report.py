@@ -1,5 +1,6 @@
 """Measures variants and says in words what was found."""
 
+import functools
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def spread(values: list[float]) -> dict[str, float]:
+def spread(values: Iterable[float]) -> dict[str, float]:
     """Median and quartiles."""
     low, median, high = np.percentile(values, [25, 50, 75])
     return {"median": float(median), "low": float(low), "high": float(high)}
@@ -105,7 +106,7 @@ def _beside_limit(step: Seconds, limit: Seconds) -> dict[str, Any]:
 def compare(first: Config, second: Config, repetitions: int) -> dict[str, Any]:
     """Times a step of two variants in turn; the ratios are of neighbours, second over first."""
     subjects = [
-        _as_configured(config, lambda config=config: Subject(config)) for config in (first, second)
+        _as_configured(config, functools.partial(Subject, config)) for config in (first, second)
     ]
     pairs = [
         _clocks([_as_configured(s.config, s.time_step) for s in subjects])

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,7 @@ from iodine.training.devices import strategy
 from iodine.training.trainer import Trainer
 
 # The fields that each variant changes.
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "plain": {},  # see `Subject`
     "xla": {"train.xla": True},

@@ -49,12 +49,13 @@ def sweep(
     for name in axes:
         if name not in AXES:
             raise UserError(f"unknown axis {name!r}; known: {', '.join(AXES)}")
-    result = {"variant": config.preset, "clock": clock, "machine": machine(), "axes": {}}
+    result: dict[str, Any] = {"variant": config.preset, "clock": clock, "machine": machine()}
+    result["axes"] = {}
     for name in axes:
         points = []
         for value in AXES[name].values:
             found = process.measure(override(config, {AXES[name].field: value}), repetitions)
-            point = {
+            point: dict[str, Any] = {
                 "value": value,
                 "step_ms": spread([1e3 * getattr(s, clock) for s in found.step_seconds]),
                 "peak_memory_mib": found.peak / 2**20,

@@ -103,7 +103,7 @@ def _section_from_dict(values: Any, cls: type, path: str, classes: dict[str, typ
     parsed = {}
     for name, value in values.items():
         section = classes.get(path + name, fields[name].type)
-        if dataclasses.is_dataclass(section):
+        if isinstance(section, type) and dataclasses.is_dataclass(section):
             value = _section_from_dict(value, section, f"{path}{name}.", classes)
         parsed[name] = tuple(value) if isinstance(value, list) else value
     return cls(**parsed)

@@ -1,6 +1,6 @@
 """Figures of every image of a data set: what Table 1 and the curves of Figure 8 are means of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,7 +47,7 @@ class Evaluator:
         self.clip_scores: list[clip_scores.ClipScores] = []  # of the last call, if it saw clips
         self._infer = tf.function(self._infer_batch, autograph=False, reduce_retracing=True)
 
-    def __call__(self, batches: Iterable[dict[str, Any]]) -> dict[str, np.ndarray]:
+    def __call__(self, batches: Iterable[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         """Evaluates every image.
 
         Args:

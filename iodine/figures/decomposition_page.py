@@ -1,6 +1,7 @@
 """One HTML page to look into decompositions: scenes, iterations, slots, latents to move."""
 
 import math
+import operator
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -83,7 +84,7 @@ def page_scenes(
         kl_of_objects = traversals.kl_of_objects(model, results[-1])
         chosen = traversals.rank_latents(kl_of_objects)[:num_latents].tolist()
     for b, (name, image) in enumerate(zip(names, images, strict=True)):
-        of_image = [result.each(lambda field, b=b: field[b]) for result in results]
+        of_image = [result.each(operator.itemgetter(b)) for result in results]
         steps = Decomposition(
             *(None if f[0] is None else np.stack(f) for f in zip(*of_image, strict=True))
         )

@@ -1,5 +1,6 @@
 """Figures of decompositions, drawn with matplotlib."""
 
+import os
 from collections.abc import Sequence
 
 import matplotlib.colors
@@ -71,7 +72,7 @@ def iterations_figure(image: np.ndarray, results: Sequence[Decomposition]) -> Fi
     return slots_grid(rows, ["image", "reconstruction", "segmentation"], labels)
 
 
-def save(figure: Figure, path: str) -> None:
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Writes a figure as PNG at print resolution, or at its own if that is higher."""
     figure.savefig(path, dpi=max(150, figure.dpi))
 

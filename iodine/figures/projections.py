@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +16,8 @@ _WIDTH, _HEIGHT = 2.5, 2.1  # inches of a panel with its legend
 _FONT = 7  # points
 # Yellow objects show on grey, and angles whose colour is nearly that grey by their thin edges.
 _GROUND = "0.87"
-_DOTS = {"s": 5.0, "linewidths": 0.2, "edgecolors": "0.3"}  # sizes in (square) points
+# Sizes in (square) points.
+_DOTS: dict[str, Any] = {"s": 5.0, "linewidths": 0.2, "edgecolors": "0.3"}
 _MARKERS = "o^s*X"  # the next where there are more categories than colours
 _LEGEND_ROWS = 10
 

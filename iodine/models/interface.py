@@ -210,7 +210,8 @@ class SceneModel(snt.Module, abc.ABC):
 
     def check_images(self, images: tf.Tensor) -> None:
         """Raises UserError unless images are float32 [B, H, W, C], or clips [B, F, H, W, C]."""
-        expected, letters = self.spec.image_shape, "B, H, W, C"
+        expected: tuple[int | str, ...] = self.spec.image_shape
+        letters = "B, H, W, C"
         is_clip = self.spec.num_frames is not None
         if is_clip:
             expected, letters = ("F", *expected), "B, F, H, W, C"

@@ -26,7 +26,8 @@ from iodine.models.vae.config import VaeConfig
 from iodine.models.vae.model import Vae
 
 # (its section of the configuration, [H, W, C], train.batch_size) -> model
-Constructor = Callable[[Any, tuple[int, int, int], int], SceneModel]
+# and what a model's class knows of a configuration: `num_frames`, `schedules`.
+Constructor = type[SceneModel]
 
 
 _FEW_SLOTS = 2  # enough to see how large a model is
@@ -95,7 +96,7 @@ def read_config(values: Mapping[str, Any]) -> Config:
         raise UserError("there is no section 'model'")
     if older_configs.is_older(values):
         values = older_configs.upgrade(values)
-    config = from_dict(values, _entry(values["model"]["kind"]).config_class)
+    config = from_dict(dict(values), _entry(values["model"]["kind"]).config_class)
     checks.check(config)
     return config
 

@@ -4,10 +4,11 @@ import csv
 import io
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 NAME = "metrics.csv"
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 
 
 class MetricsFile:
@@ -59,7 +60,7 @@ class MetricsFile:
             return [], []
         whole, _, _ = self._path.read_text().rpartition("\n")
         reader = csv.DictReader(io.StringIO(whole))
-        rows = [row for row in reader if (row.get("step") or "").isdecimal()]
+        rows: list[Row] = [row for row in reader if (row.get("step") or "").isdecimal()]
         return list(reader.fieldnames or ()), rows
 
 

@@ -50,7 +50,10 @@ class Training(Protocol):
     model: Any  # an `Iodine`; a trainer may hold any model
     regressor: FactorRegressor | None
     optimizer: tf.keras.optimizers.Optimizer
-    variables: list[tf.Variable]
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All that is trained."""
 
     def reset_averages(self) -> None:
         """Sets the averaged weights to the weights."""

@@ -45,7 +45,7 @@ def iterations_block(
         slots: which slots.
         heading: of the block.
     """
-    rows = []
+    rows: list[list[Any]] = []
     for t in iterations:
         reconstruction, segmentation, *held = shown_scenes.slot_pictures(scene.results[t], 0)
         image = None if rows else scene.image

@@ -1,6 +1,7 @@
 """Figure 12: clips instead of images, each frame predicted and taken apart before it is seen."""
 
 import functools
+import operator
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def _shown(
     results = clips.decompose_clips(model, tf.constant(frames), context.seed).each(np.asarray)
     blocks, animations = [], {}
     for number, clip in enumerate(frames):
-        result = results.each(lambda field, number=number: field[number])
+        result = results.each(operator.itemgetter(number))
         blocks.append(sequences.clip_block(f"clip {number}{remark}", clip, result))
         pictures = sequences.animation(clip, result)
         animations[f"figure12_{number}.gif"] = functools.partial(sequences.save_animation, pictures)

@@ -52,7 +52,7 @@ def _make(context: Context) -> Findings:
 
 def _first_of_each_place(budget: Budget) -> list[Training]:
     """One training for every model and data set that the budget trains for Table 1."""
-    places = {}
+    places: dict[Any, Training] = {}
     for training in TABLE1.trainings(budget):
         if training.config is not None:
             places.setdefault(training.place, training)
@@ -89,7 +89,7 @@ def _images_until(runs: list[Run]) -> dict[str, Any]:
         (training_curves.read(run.folder, ["validation"]).get("validation/fg_ari"), run.config)
         for run in runs
     ]
-    found = {}
+    found: dict[str, Any] = {}
     for level in _LEVELS:
         reached = [
             int(curve[0][curve[1] >= level][0]) * config.train.batch_size
