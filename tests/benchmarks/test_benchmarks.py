@@ -207,3 +207,28 @@ def test_a_process_that_fails_is_reported(monkeypatch):
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
     with pytest.raises(UserError, match=r"small in another process failed with exit code 1 \(no"):
         process.measure(small(), 1)
+
+
+def test_each_of_two_variants_is_timed_as_it_is_configured(monkeypatch):
+    """Determinism holds for a whole process, and is switched before every step."""
+    config = small()
+    pair = [subject.variant(config, name) for name in ("default", "nondeterministic+tf32")]
+    now, seen = [], []
+
+    class Fake:
+        def __init__(self, config):
+            self.config = config
+            seen.append((self.config.preset, *now[-1]))
+
+        def time_step(self):
+            seen.append((self.config.preset, *now[-1]))
+            return clock.Seconds(1.0, 1.0)
+
+    monkeypatch.setattr(report, "Subject", Fake)
+    monkeypatch.setattr(
+        report.numerics, "follow", lambda train: now.append((train.deterministic, train.tf32))
+    )
+    result = report.compare(*pair, repetitions=2)
+    both = [(pair[0].preset, True, False), (pair[1].preset, False, True)]
+    assert seen == both * 4  # built, one step untimed, two timed
+    assert len(result["step_ms"]) == 2
