@@ -99,7 +99,9 @@ def _moving(images: Config, preset: str, dataset: str, **model) -> Config:
             sequence=SequenceConfig(enabled=True, first_frame_refinements=3),
             **model,
         ),
-        train=dataclasses.replace(images.train, batch_size=8, steps=20_000, num_iterations=0),
+        train=dataclasses.replace(
+            images.train, batch_size=8, steps=20_000, num_iterations=0, decay="none"
+        ),
     )
 
 

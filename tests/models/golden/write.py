@@ -7,9 +7,9 @@ today's still reads it and computes the same. So this is run once for a new pres
 to have it written anew, only where outputs are meant to change, and say so in CHANGELOG.md.
 
 Each folder is a run (`config.json`, `checkpoints/`) of the preset with fewer channels and smaller
-images, with random weights. Beside them `example.npz` has `image` [B, H, W, C], the noise as
-`noise/NAME`, and the fields of the steps of inference as `outputs/FIELD` [S, B, ...]; of those of
-the image's size only the last step, [1, B, ...].
+images, with random weights. Beside them `example.npz` has `image` [B, H, W, C] (clips have an axis
+of frames before H), the noise as `noise/NAME`, and the fields of the steps of inference as
+`outputs/FIELD` [S, B, ...]; of those of the image's size only the last step, [1, B, ...].
 
 `shipped.npz` is not written here. It holds one scene, `image` [1, 8, 8, 3] (scene 3 of the test
 split with seed 77), and what version 0.3 (commit 4918373) made of it with the weights that come
@@ -34,6 +34,7 @@ SMALLER = {
     "image_size": 8,
     "num_slots": 3,
     "num_iterations": 2,
+    "first_frame_refinements": 1,
     "latent_size": 3,  # a layer norm of two values leaves their signs
     "lstm_size": 3,
     "channels": 3,
@@ -70,7 +71,7 @@ def write(name: str) -> None:
         variable.assign_add(0.1 * generator.standard_normal(variable.shape))
         if len(variable.shape) == 1:  # else a ReLU of two channels is soon 0 for all inputs
             variable.assign_add(tf.fill(variable.shape, RAISED))
-    images = generator.uniform(size=(BATCH, *model.spec.image_shape)).astype(np.float32)
+    images = generator.uniform(size=(BATCH, *model.spec.input_shape)).astype(np.float32)
     specs = model.noise(model.spec.num_slots, model.spec.num_iterations)
     noise = draw_noise((0, 0), specs, BATCH)
     steps = model.infer(tf.constant(images), noise)
