@@ -5,17 +5,14 @@
 
 import ast
 import collections
-import contextlib
 import dataclasses
-import json
 import pathlib
 import pickle
 import random
-import selectors
 import subprocess
-import sys
 import time
 
+import hostile_reader
 import hostile_subjects
 import hostile_watch
 import pytest
@@ -157,57 +154,6 @@ def test_the_package_knows_no_format_that_runs_code():
     assert found == []
 
 
-class Reader:
-    """A process that reads damaged input, begun again when it ends or hangs."""
-
-    def __init__(self, folder):
-        self._folder = folder
-        self._process = None
-        self._began = False
-
-    def outcome(self, name, seed):
-        """What comes of a case; what native code does to the process is a crash too."""
-        if self._process is None:
-            self._folder.mkdir()
-            command = [sys.executable, hostile_watch.__file__, str(self._folder)]
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-            self._began = False
-        self._process.stdin.write(f"{name}:{seed}\n".encode())
-        self._process.stdin.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            ready = selector.select(PATIENCE if self._began else START_PATIENCE)
-        line = self._process.stdout.readline() if ready else b""
-        self._began = True
-        if line:
-            return hostile_watch.Outcome(**json.loads(line))
-        reason = "hung in native code" if not ready else f"ended with {self._process.wait()}"
-        self.close()
-        return hostile_watch.Outcome(name, seed, "", "crashed", reason, PATIENCE, 0.0)
-
-    def close(self):
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
-            self._process.stdout.close()
-            self._process = None
-            self._folder = self._folder.with_name(self._folder.name + "_again")
-
-
-def read_all(cases, folder, say):
-    reader = Reader(folder)
-    try:
-        for name, seed in cases:
-            yield reader.outcome(name, seed)
-            say()
-    finally:
-        reader.close()
-
-
 @pytest.mark.slow
 def test_ten_thousand_damaged_inputs(subjects, tmp_path):
     from concurrent.futures import ThreadPoolExecutor
@@ -218,14 +164,18 @@ def test_ten_thousand_damaged_inputs(subjects, tmp_path):
     random.Random(0).shuffle(cases)
     began, done = time.monotonic(), collections.Counter()
 
-    def say():
+    def say(outcome):
         done["cases"] += 1
+        if outcome.verdict == "crashed":
+            print(outcome, flush=True)
         if done["cases"] % 500 == 0:
             print(f"{time.monotonic() - began:6.0f} s  {done['cases']:,} read", flush=True)
 
     with ThreadPoolExecutor(NUM_PROCESSES) as pool:
         parts = pool.map(
-            lambda i: list(read_all(cases[i::NUM_PROCESSES], tmp_path / f"reader_{i}", say)),
+            lambda i: list(
+                hostile_reader.read_all(cases[i::NUM_PROCESSES], tmp_path / f"reader_{i}", say)
+            ),
             range(NUM_PROCESSES),
         )
         outcomes = [outcome for part in parts for outcome in part]

@@ -23,7 +23,7 @@ import iodine  # noqa: F401  imports TensorFlow without its noise
 from iodine.launch import failures
 
 MAX_SECONDS = 10  # of the processor; what waits, or finds it busy with other things, has
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 MAX_MEGABYTES = 2_000  # more than before
 _ADDRESS_SPACE = 16 * 2**30  # that of TensorFlow itself is large
 # Of each event: which of its arguments is the path, where the last is the folder it is relative to.
