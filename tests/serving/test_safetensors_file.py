@@ -79,7 +79,8 @@ def exported(program, tmp_path_factory):
 
 
 def test_the_folder_is_whole_and_a_run_too(exported):
-    assert {p.name for p in exported.iterdir()} == {"model.safetensors", "config.json", "README.md"}
+    names = {"model.safetensors", "config.json", "README.md", "provenance.json"}
+    assert {p.name for p in exported.iterdir()} == names
     shipped, read = iodine.load("pretrained:tetrominoes_fast"), iodine.load(exported)
     assert read.config == shipped.config
     images = random_images(2, 35).numpy()
