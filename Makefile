@@ -1,5 +1,6 @@
 # make quickstart   sets up, makes data, trains, evaluates, draws: see README.md
-# make test         lint and tests; make test-slow adds the long ones
+# make test         lint and tests; make test-slow adds the long ones, test-blender and test-beam
+#                   those that need Blender and Apache Beam
 # make docs         the site, into site/
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +15,7 @@ DATA_FLAGS ?=
 TRAIN_FLAGS ?= --steps=8000
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-slow lint types format docs clean
+.PHONY: quickstart test test-slow test-blender test-beam lint types format docs clean
 .DEFAULT_GOAL := quickstart
 
 quickstart: $(VENV)/installed
@@ -44,6 +45,20 @@ test: lint
 
 test-slow: lint
 	$(PYTEST) -m "slow or not slow"
+
+# Those that `make test` skips where Blender and Beam are not installed, in environments of their
+# own: Blender's wheels want NumPy 1 and Python 3.11, Beam brings some forty packages.
+test-blender test-beam: test-%: $(VENV)-%/installed
+	$(VENV)-$*/bin/python -m pytest -p no:xdist $(NEEDING_$*)
+
+NEEDING_blender := $(shell grep -rl '"bpy"' tests/datasets)
+NEEDING_beam := $(shell grep -rl '"apache_beam"' tests/datasets)
+$(VENV)-blender/installed: EXTRA := clevr
+$(VENV)-beam/installed: EXTRA := beam
+$(VENV)-blender/installed $(VENV)-beam/installed: pyproject.toml setup.py
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[test,$(EXTRA)]"
+	@touch $@
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -77,4 +92,4 @@ $(VENV)/installed-docs: $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build site *.egg-info
+	rm -rf $(VENV) $(VENV)-blender $(VENV)-beam build site *.egg-info

@@ -18,6 +18,7 @@ from iodine.datasets.tetrominoes import SMALL_IMAGE_SIZE
 # With --import-mode=importlib a test cannot import its neighbours.
 sys.path.append(str(pathlib.Path(__file__).parent / "helpers"))
 from browsing import browser, open_page  # noqa: F401  fixtures
+from left_out import pytest_terminal_summary  # noqa: F401  a hook
 
 # Only possible before TensorFlow's first operation, hence at import.
 _CPU = tf.config.list_physical_devices("CPU")[0]
