@@ -8,6 +8,7 @@ from iodine.evaluation.bootstrap import confidence_interval
 
 OF_SEGMENTATION = ("fg_ari", "ari", "miou", "mbo", "covering")  # only where the data have masks
 METRICS = (*OF_SEGMENTATION, "mse", "kl", "neg_log_likelihood", "neg_elbo")
+_LARGE = 1e6  # from here on a number would be wider than its column
 _TOLD_BY = ("neg_elbo", "mse")  # not finite where a model diverges
 
 
@@ -120,7 +121,7 @@ def table(summary: dict[str, dict[str, Any]]) -> str:
     lines = [f"{'metric':<20}{'mean':>12}{'std':>12}{over_all}{'95 % interval':>24}   by iteration"]
     for name, entry in summary.items():
         curve = " ".join(f"{x:.4g}" for x in entry["per_iteration"])
-        interval = "{:.4f} to {:.4f}".format(*entry["ci95"]) if entry["ci95"] else "-"
+        interval = " to ".join(map(_number, entry["ci95"])) if entry["ci95"] else "-"
         over_all = f"{_number(entry['mean_over_all']):>12}" if num_diverged else ""
         lines.append(
             f"{name:<20}{_number(entry['mean']):>12}{_number(entry['std']):>12}{over_all}"
@@ -136,7 +137,9 @@ def table(summary: dict[str, dict[str, Any]]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.4g}"  # just before it diverges
 
 
 def without_foreground(numbers: dict[str, int]) -> str:

@@ -121,3 +121,11 @@ def test_without_divergence_the_mean_is_that_over_all():
     entry = summary_lib.summarize({"mse": np.array([[1.0, 3.0]])})["mse"]
     assert entry["mean"] == entry["mean_over_all"] == 2
     assert entry["num_diverged"] == 0
+
+
+def test_numbers_fit_their_columns():
+    summary = summary_lib.summarize({"mse": np.array([[1e30, 3e30]]), "kl": np.array([[9e5, 9e5]])})
+    mse, kl = summary_lib.table(summary).splitlines()[1:]
+    assert mse.split()[:6] == ["mse", "2e+30", "1e+30", "1e+30", "to", "3e+30"]
+    assert kl.split()[:3] == ["kl", "900000.0000", "0.0000"]
+    assert mse.index("2e+30") + 5 == kl.index("900000.0000") + 12 == 32
