@@ -92,7 +92,7 @@ def _disturb(folder: pathlib.Path, name: str, chance: random.Random) -> str:
 def _damage_config(content: bytes, chance: random.Random) -> bytes:
     try:
         return mutations.damage_json(content.decode(), chance)
-    except ValueError:  # damaged before
+    except (ValueError, RecursionError):  # damaged before
         return mutations.damage_bytes(content, chance)
 
 
