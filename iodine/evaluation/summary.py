@@ -125,7 +125,7 @@ def table(summary: dict[str, dict[str, Any]]) -> str:
         over_all = f"{_number(entry['mean_over_all']):>12}" if num_diverged else ""
         lines.append(
             f"{name:<20}{_number(entry['mean']):>12}{_number(entry['std']):>12}{over_all}"
-            f"{interval:>24}   {curve}"
+            f"  {interval:>22}   {curve}"
         )
     if num_diverged:
         lines.append(
