@@ -150,8 +150,8 @@ def _multi_dsprites_binarized_fast() -> Config:
 def _multi_dsprites_fast() -> Config:
     """Two to five coloured sprites of 64 x 64 pixels.
 
-    `iodine-train --preset=multi_dsprites_fast`, 16,000 steps: an hour or two of one core. Begun only:
-    foreground ARI 0.13 after 1,000 steps (320 validation scenes; the paper's model: 0.767).
+    `iodine-train --preset=multi_dsprites_fast`, 16,000 steps: an hour or two of one core. Begun
+    only: foreground ARI 0.13 after 1,000 steps (320 validation scenes; the paper's model: 0.767).
     docs/learning/multi_dsprites_fast.md, also for the likelihood, which was compared there.
     """
     dataset = "multi_dsprites/colored_on_grayscale_generated"
