@@ -17,6 +17,7 @@ RELEASED = registry.preset("tetrominoes_released")
 FREE = {
     "model.recompute": True,
     "train.xla": True,
+    "train.deterministic": False,
     "train.log_every": 7,
     "train.validate_every": 7,
     "train.checkpoint_every": 7,

@@ -53,6 +53,7 @@ def test_the_same_configuration_has_the_same_folder():
         "train.log_every": 7,
         "train.image_every": 9,
         "train.xla": True,
+        "train.deterministic": False,
         "model.recompute": True,
     }
     for name, value in alike.items():
@@ -62,6 +63,7 @@ def test_the_same_configuration_has_the_same_folder():
         "model.decoder.kernel_size": 5,
         "model.objective.kl_weight": 0.06,
         "train.learning_rate": 1e-3,
+        "train.tf32": True,
         "train.steps": 15_000,
         "data.dataset": "tetrominoes/touching_small",
         "train.seed": 1,
