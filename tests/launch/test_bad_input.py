@@ -57,11 +57,23 @@ def test_truncated_training_data(refused, tiny_flags, tiny_data, tmp_path):
     assert "split train has " in line
 
 
+def damage_a_record(path):
+    """Within one in the middle: the lengths of all records, which are read first, stay right."""
+    content = bytearray(path.read_bytes())
+    start = 0
+    while True:  # length in 8 bytes, its checksum in 4, the record, its checksum in 4
+        length = int.from_bytes(content[start : start + 8], "little")
+        if start + length > 0.6 * len(content):
+            break
+        start += 12 + length + 4
+    middle = start + 12 + length // 2
+    content[middle] ^= 0xFF
+    path.write_bytes(content)
+
+
 def test_damaged_training_data(refused, tiny_flags, tiny_data, tmp_path, monkeypatch):
     data = shutil.copytree(tiny_data, tmp_path / "data")
-    with next(data.rglob("*train.tfrecord*")).open("r+b") as file:
-        file.seek(int(0.6 * file.seek(0, 2)))
-        file.write(bytes(64))
+    damage_a_record(next(data.rglob("*train.tfrecord*")))
     monkeypatch.setattr(pipelines, "MEMORY_LIMIT", 0)  # read while training, a little at a time
     monkeypatch.setitem(pipelines.training_batches.__kwdefaults__, "shuffle_buffer", 8)
     flags = (*tiny_flags, f"--data_dir={data}", f"--run={tmp_path / 'run'}", "--steps=40")
