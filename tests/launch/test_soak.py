@@ -118,6 +118,7 @@ class Soak:
         """Two more processes want the folder while one trains in it."""
         process = self.start()
         self.reach(process, self.newest() + EVERY)
+        process.send_signal(signal.SIGSTOP)  # or it would be done before they have started
         for _ in range(NUM_COMPETITORS):
             line = self.refused()
             holder = f"{self.folder} is in use by process {process.pid} on {socket.gethostname()};"
@@ -207,7 +208,7 @@ def test_soak(tiny_flags, stored_values, disk, tmp_path):
     truncations = chance.sample(range(3, NUM_KILLS), NUM_TRUNCATIONS)
     full, contested, changed, lost = (chance.randrange(3, NUM_KILLS) for _ in range(4))
     for i in range(NUM_KILLS):
-        room = 2 * (STEPS - soak.newest()) // (NUM_KILLS + 2 - i)
+        room = max(1, 2 * (STEPS - soak.newest()) // (NUM_KILLS + 2 - i))
         soak.interrupt(i, soak.newest() + chance.randrange(room), chance.uniform(0, 0.3))
         if i in truncations:
             soak.truncate()
