@@ -192,6 +192,8 @@ def damage_png(content: bytes, chance: random.Random) -> bytes:
         (length,) = struct.unpack_from(">I", content, place)
         chunks.append((content[place + 4 : place + 8], content[place + 8 : place + 8 + length]))
         place += length + 12
+    if not chunks:  # damaged before
+        return damage_bytes(content, chance)
     number = chance.choice((0, chance.randrange(len(chunks))))
     name, data = chunks[number]
     chunks[number] = (name, damage_bytes(data, chance))
