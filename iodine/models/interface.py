@@ -215,7 +215,8 @@ class SceneModel(snt.Module, abc.ABC):
         is_clip = self.spec.num_frames is not None
         if is_clip:
             expected, letters = ("F", *expected), "B, F, H, W, C"
-        if images.shape.rank != 4 + is_clip or images.shape[1 + is_clip :] != self.spec.image_shape:
+        shape = tuple(images.shape)
+        if len(shape) != 4 + is_clip or shape[1 + is_clip :] != self.spec.image_shape:
             raise UserError(
                 f"{'clips' if is_clip else 'images'} have the shape {tuple(images.shape)}, "
                 f"expected [{letters}] = [B, {', '.join(map(str, expected))}]; crop and resize them"
@@ -241,7 +242,7 @@ def annealed(start: float, end: float, anneal_steps: int) -> Schedule:
 
 def num_frames_in(images: tf.Tensor) -> int | None:
     """F of clips [B, F, H, W, C]; None for images [B, H, W, C]."""
-    return images.shape[1] if images.shape.rank == 5 else None
+    return images.shape[1] if len(images.shape) == 5 else None
 
 
 def mixed(components: tf.Tensor, masks: tf.Tensor) -> tf.Tensor:
