@@ -11,6 +11,7 @@ from iodine.benchmarks.clock import Seconds, timed
 from iodine.config import Config, override
 from iodine.errors import UserError
 from iodine.evaluation import inference
+from iodine.models import registry
 from iodine.training.devices import strategy
 from iodine.training.trainer import Trainer
 
@@ -47,12 +48,18 @@ def is_plain(config: Config) -> bool:
     return "plain" in config.preset.rpartition(", ")[2].split("+")
 
 
+def batch_shape(config: Config) -> list[int]:
+    """[B, H, W, 3] of what is trained on, or [B, F, H, W, 3] of clips."""
+    frames, side = registry.num_frames(config), config.data.image_size
+    return [config.train.batch_size, *([frames] if frames else []), side, side, 3]
+
+
 def synthetic_batches(config: Config, seed: int = 0) -> Iterator[dict[str, tf.Tensor]]:
-    """Endless batches of random images, float32 [B, H, W, 3] in [0, 1], made in the background."""
-    side, batch = config.data.image_size, config.train.batch_size
+    """Endless batches of random images or clips, float32 in [0, 1], made in the background."""
+    shape = batch_shape(config)
 
     def image(index):
-        return {"image": tf.random.stateless_uniform([batch, side, side, 3], [seed, index])}
+        return {"image": tf.random.stateless_uniform(shape, [seed, index])}
 
     return iter(tf.data.Dataset.counter().map(image).prefetch(2))
 
@@ -72,8 +79,7 @@ class Subject:
             for layer in self.trainer.model.submodules:
                 if hasattr(layer, "use_shortcut"):
                     layer.use_shortcut = False
-        side = config.data.image_size
-        images = np.random.default_rng(0).uniform(size=(config.train.batch_size, side, side, 3))
+        images = np.random.default_rng(0).uniform(size=batch_shape(config))
         self._images = tf.constant(images, tf.float32)
         self._infer = tf.function(self._reconstruct, autograph=False)
         self.time_step()

@@ -5,12 +5,15 @@ import shutil
 import sys
 
 import matplotlib.image
+import numpy as np
 import pytest
 import tensorflow as tf
 from small_models import SIDE, SLOTS, small_config, whole_config
 
 from iodine.benchmarks import arithmetic, clock, figure, limit, process, report, subject, sweep
+from iodine.config import override
 from iodine.errors import UserError
+from iodine.models import registry
 from iodine.training.devices import strategy
 from iodine.training.trainer import Trainer
 
@@ -232,3 +235,16 @@ def test_each_of_two_variants_is_timed_as_it_is_configured(monkeypatch):
     both = [(pair[0].preset, True, False), (pair[1].preset, False, True)]
     assert seen == both * 4  # built, one step untimed, two timed
     assert len(result["step_ms"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("preset", "shape"),
+    [("multi_dsprites", (2, 64, 64, 3)), ("objects_room_sequences", (2, 17, 64, 64, 3))],
+)
+def test_random_batches_are_those_that_a_preset_trains_on(preset, shape):
+    config = override(registry.preset(preset), {"train.batch_size": 2})
+    images = next(subject.synthetic_batches(config))["image"].numpy()
+    assert images.shape == shape
+    assert images.min() >= 0
+    assert images.max() < 1
+    assert np.unique(images).size > 0.9 * images.size  # none is a copy of another
