@@ -6,6 +6,7 @@ import io
 import logging as python_logging
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -45,10 +46,13 @@ class Outcome(NamedTuple):
 
 @pytest.fixture(scope="session")
 def program():
-    """Runs a program within this process: `program("train", "--run=...")` gives an `Outcome`."""
+    """Runs a program within this process: `program("train", "--run=...")` gives an `Outcome`.
+
+    `main` stands in for the program's own, once its flags are read.
+    """
     from iodine.training.devices import numerics
 
-    def call(name: str, *arguments: str) -> Outcome:
+    def call(name: str, *arguments: str, main: Callable[[], None] | None = None) -> Outcome:
         out, err = io.StringIO(), io.StringIO()
         with (
             _own_flags(),
@@ -61,6 +65,8 @@ def program():
             # It would hold for all later tests.
             patch.setattr(numerics, "follow", lambda train: None)
             patch.setattr(sys, "argv", [f"iodine-{name}", *arguments])
+            if main is not None:
+                patch.setattr(module, "main", main)
             with pytest.raises(SystemExit) as stop:
                 module.run()
         return Outcome(stop.value.code or 0, out.getvalue(), err.getvalue())
