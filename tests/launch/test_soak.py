@@ -53,7 +53,7 @@ class Soak:
         self._flags, self.folder = flags, folder
         self._began, self._output = time.monotonic(), folder.parent / f"{folder.name}.output"
 
-    def start(self, *flags, tf_config="{}", output=None):
+    def start(self, *flags, tf_config="{}", output=None, **options):
         """Starts or resumes it as a process of its own, whose output goes to a file."""
         command = [sys.executable, "-m", "iodine.launch.train", *self._flags, *FLAGS]
         # The level was set by this process's own import of the package.
@@ -65,6 +65,7 @@ class Soak:
                 stdout=file,
                 stderr=file,
                 env=environment,
+                **options,
             )
 
     def output(self):
@@ -116,7 +117,7 @@ class Soak:
 
     def compete(self):
         """Two more processes want the folder while one trains in it."""
-        process = self.start()
+        process = self.start(start_new_session=True)  # the end of a shell would wake it up again
         self.reach(process, self.newest() + EVERY)
         process.send_signal(signal.SIGSTOP)  # or it would be done before they have started
         for _ in range(NUM_COMPETITORS):
