@@ -2,6 +2,7 @@
 
 Makes the data and trains the models that an artifact needs, unless they are there, evaluates them,
 and writes into OUTPUT/NAME pictures, NAME.json, NAME.csv, and a line that compares with the paper.
+Where several models are trained, a table on standard error says how far all are and the time left.
 """
 
 import functools
@@ -20,6 +21,7 @@ from iodine.reproduction.framework.artifact import Artifact
 from iodine.reproduction.framework.budgets import Budget
 from iodine.reproduction.framework.context import Context
 from iodine.reproduction.framework.given_runs import GivenRun
+from iodine.reproduction.framework.standing import MADE, NOT_MADE, TRAINED, TRAINING, Standing
 
 _ARTIFACT = flags.DEFINE_list(
     "artifact", [], "Names as --list has them, separated by commas; or all."
@@ -73,7 +75,8 @@ def main() -> None:
         return
     if not _ARTIFACT.value:
         raise UserError("give --artifact=NAME, several separated by commas, or all; see --list")
-    artifacts = catalogue.ARTIFACTS if is_all else [catalogue.find(n) for n in _ARTIFACT.value]
+    named = dict.fromkeys(map(catalogue.find, [] if is_all else _ARTIFACT.value))
+    artifacts = catalogue.ARTIFACTS if is_all else list(named)
     if _LIST.value:
         for artifact in artifacts:
             print(f"== {artifact.name}: {artifact.title}")
@@ -81,14 +84,18 @@ def main() -> None:
         return
     given = given_runs.read(_RUN.value)
     given_runs.check_all_used(given, artifacts, budget)
-    ready: Iterable[Any] = (provide(artifact, budget, given) for artifact in artifacts)
+    wanted = {a.name: providing.trainings(a, budget, given, _RUNS.value) for a in artifacts}
+    standing = Standing(wanted, _JOBS.value)
+    ready: Iterable[Any] = (provide(artifact, budget, given, standing) for artifact in artifacts)
     if _JOBS.value > 1:  # all trainings first: evaluating takes memory of the GPUs, and keeps it
         ready = list(ready)
     failed = 0
     for artifact, context in zip(artifacts, ready, strict=True):
         try:
             make(artifact, context)
+            standing.enter(artifact.name, MADE)
         except UserError as error:
+            standing.enter(artifact.name, NOT_MADE)
             if len(artifacts) == 1:
                 raise
             if is_all and isinstance(error, providing.NothingToShowError):
@@ -100,11 +107,17 @@ def main() -> None:
         raise UserError(f"{failed} of {len(artifacts)} artifacts could not be made, see above")
 
 
-def provide(artifact: Artifact, budget: Budget, given: Sequence[GivenRun]) -> Context | UserError:
+def provide(
+    artifact: Artifact, budget: Budget, given: Sequence[GivenRun], standing: Standing
+) -> Context | UserError:
     """What an artifact needs; the error, for `make` to raise, if nothing of it can be had."""
     print(f"== {artifact.name}: {artifact.title}", flush=True)
+    standing.enter(artifact.name, TRAINING)
     train = functools.partial(
-        training_jobs.train_all, data_dir=_DATA_DIR.value, num_at_once=_JOBS.value
+        training_jobs.train_all,
+        data_dir=_DATA_DIR.value,
+        num_at_once=_JOBS.value,
+        standing=standing,
     )
     try:
         return providing.provide(
@@ -112,6 +125,8 @@ def provide(artifact: Artifact, budget: Budget, given: Sequence[GivenRun]) -> Co
         )
     except UserError as error:
         return error
+    finally:
+        standing.enter(artifact.name, TRAINED)
 
 
 def make(artifact: Artifact, context: Context | UserError) -> None:

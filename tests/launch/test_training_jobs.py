@@ -1,8 +1,10 @@
 """Which GPU each of several trainings at once is given; the parent takes none."""
 
 import collections
+import re
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -65,13 +67,60 @@ def test_trainings_at_once_share_the_allowed_gpus(monkeypatch, tmp_path):
     assert all("--strategy=none" in command for command in flags)
 
 
+class Counting:
+    """A training that is at the next count of its log at each look, then done."""
+
+    returncode = 0
+    pid = 0
+
+    def __init__(self, log, counts):
+        self._log, self._counts = log.name, list(counts)
+
+    def poll(self):
+        if not self._counts:
+            return 0
+        with open(self._log, "a") as log:
+            log.write(f"training: {self._counts.pop(0):,} of 14,000 steps, 3.0 steps/s\n")
+        return None
+
+
+def test_a_table_says_how_far_the_trainings_at_once_are(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(tf.config, "list_physical_devices", gpus(0))
+    monkeypatch.setattr(training_jobs.os, "sched_setaffinity", lambda *_: None)
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + 60))
+    counts = iter([(600, 1200, 1800), (2000, 3200, 4400)])
+
+    def start(command, stdout, **_):
+        return Counting(stdout, next(counts))
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    config = registry.preset("tetrominoes_small")
+    jobs = [(config, tmp_path / name) for name in "ab"]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "training.log").write_text("training: 9,999 of 14,000 steps\n")  # earlier
+    assert training_jobs.train_all(jobs, str(tmp_path), num_at_once=2) == {}
+    lines = [re.split("  +", line) for line in capsys.readouterr().err.splitlines()]
+    of_a = [line[1:] for line in lines if line[0] == "a"]
+    assert of_a == [
+        ["0 of 14,000", "?"],
+        ["600 of 14,000", "?"],
+        ["10.0/s", "1,200 of 14,000", "21 min"],  # 12,800 at 10 a second
+    ]
+    everything = [line for line in lines if line[0] == "all"]
+    # Both at once, so until the slower one is done; a mean of 10 and 20 a second is not asked for.
+    assert everything[2] == ["all", "0 of 1 over", "0 of 2", "15 %", "21 min"]
+    assert everything[-1] == ["all", "0 of 1 over", "2 of 2", "100 %", "-"]
+
+
 def test_the_parent_starts_no_device_before_its_trainings_have_ended(tmp_path):
     """In a process of its own; TensorFlow refuses new logical devices once it has started any."""
     code = f"""if True:
         import iodine, sys, tensorflow as tf
         from iodine.launch import reproduce, training_jobs
         from iodine.training import run_folder
-        def train_all(jobs, data_dir, num_at_once):
+        def train_all(jobs, data_dir, num_at_once, standing):
             cpu = tf.config.list_physical_devices("CPU")[0]
             two = [tf.config.LogicalDeviceConfiguration()] * 2
             tf.config.set_logical_device_configuration(cpu, two)  # raises if one has started

@@ -4,10 +4,14 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
+import shutil
 import struct
 import sys
 import termios
 import time
+
+import pytest
 
 from iodine import progress
 
@@ -39,6 +43,50 @@ def test_lines_of_tracked_items(monkeypatch, capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.4, "0 s"),
+        (119.4, "119 s"),
+        (120, "2 min"),
+        (7_169, "119 min"),
+        (7_200, "2 h 00 min"),
+        (11_100, "3 h 05 min"),
+        (172_799, "2 days 0 h"),
+        (187_200, "2 days 4 h"),
+    ],
+)
+def test_durations(seconds, told):
+    assert progress.duration(seconds) == told
+
+
+def test_the_last_count_is_read_from_what_was_printed(monkeypatch, capsys):
+    clock = iter([0.0, 15.0, 30.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    shown = progress.Progress(0, 16_000)
+    shown.update(1_100)
+    shown.update(12_345)
+    text = capsys.readouterr().err
+    assert progress.last_count(f"old\n{text}validation at step 12,345: loss 3\n") == 12_345
+    assert progress.last_count(text[: text.rindex("training")]) == 1_100
+    assert progress.last_count("validation at step 10: 7 steps\n") is None
+
+
+def test_a_table_is_printed_now_and_then(monkeypatch, capsys):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    table = progress.Table()
+    table.show(["a 1", "b 1"])
+    for clock[0] in (20.0, 59.0):
+        table.show(["a 2", "b 2"])
+    table.say("between")
+    clock[0] = 60.0
+    table.show(["a 3"])
+    table.show(["a 4"], now=True)
+    table.close()
+    assert capsys.readouterr().err.splitlines() == ["a 1", "b 1", "between", "a 3", "a 4"]
+
+
 def test_unknown_total_and_repeated_counts(monkeypatch, capsys):
     clock = iter([0.0, 5.0, 15.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
@@ -65,9 +113,15 @@ def read_all(master):
     return b"".join(parts)
 
 
-def test_bar_on_a_terminal(monkeypatch):
+def open_terminal():
+    """Of 100 columns: its two ends."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    return master, slave
+
+
+def test_bar_on_a_terminal(monkeypatch):
+    master, slave = open_terminal()
     with open(slave, "w") as terminal:
         monkeypatch.setattr(sys, "stderr", terminal)
         shown = progress.Progress(10, 30)
@@ -86,3 +140,35 @@ def test_bar_on_a_terminal(monkeypatch):
     assert "30/30" in lines[1]
     assert "steps/s" in lines[1]
     assert "loss 30" in lines[1]
+
+
+def screen(text):
+    """The lines that a terminal shows in the end."""
+    rows, row, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[A|\r|\n|[^\x1b\r\n]+", text):
+        if part == "\x1b[A":
+            row -= 1
+        elif part == "\r":
+            column = 0
+        elif part == "\n":
+            row, column = row + 1, 0
+            rows += [""] * (row == len(rows))
+        else:
+            rows[row] = rows[row][:column].ljust(column) + part + rows[row][column + len(part) :]
+            column += len(part)
+    return [row.rstrip() for row in rows if row.strip()]
+
+
+def test_a_table_on_a_terminal_is_drawn_in_place(monkeypatch):
+    master, slave = open_terminal()
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((20, 24)))
+    with open(slave, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        table = progress.Table()
+        table.show(["artifact", "table1    10 %", "all       5 %"])
+        table.say("training 2 of 2")
+        table.show(["artifact", "table1    70 %", "all       35 %", "run       1,000 of 2,000"])
+        table.show(["artifact", "all       50 %"])
+        table.close()
+        monkeypatch.undo()
+    assert screen(read_all(master).decode()) == ["training 2 of 2", "artifact", "all       50 %"]

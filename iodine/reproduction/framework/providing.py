@@ -58,6 +58,23 @@ def is_finished(config: Config, folder: pathlib.Path) -> bool:
     return any(map(checkpoint_folder.is_sound, last))
 
 
+def trainings(
+    artifact: Artifact, budget: Budget, given: Sequence[GivenRun], runs_dir: str
+) -> dict[pathlib.Path, tuple[Config, int]]:
+    """By folder the configurations that `provide` may train, and the updates made already.
+
+    Nothing is checked but what the names of checkpoints tell.
+    """
+    planned, _ = _plan(artifact, budget, given, runs_dir)
+    found = {}
+    for run in planned.values():
+        if not run.is_given:
+            folder = pathlib.Path(run.folder)
+            newest = checkpoint_folder.newest_first(folder / "checkpoints")[:1]
+            found[folder] = run.config, sum(map(checkpoint_folder.step_of, newest))
+    return found
+
+
 def provide(
     artifact: Artifact,
     budget: Budget,
