@@ -1,6 +1,7 @@
 """All artifacts, in the order of the paper."""
 
 import difflib
+import re
 
 from iodine.errors import UserError
 from iodine.reproduction.framework.artifact import Artifact
@@ -45,10 +46,19 @@ ARTIFACTS: tuple[Artifact, ...] = (
 
 
 def find(name: str) -> Artifact:
-    """The artifact of that name. Raises UserError for an unknown one, listing the known."""
+    """The artifact of that name, or that holds the figure: "figure14" is in "figure13-15".
+
+    Raises:
+        UserError: for an unknown one, listing the known.
+    """
     known = {artifact.name: artifact for artifact in ARTIFACTS}
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]}" if close else ""
-        raise UserError(f"unknown artifact {name!r}{hint}; known: {', '.join(known)}")
-    return known[name]
+    if name in known:
+        return known[name]
+    for artifact in ARTIFACTS:
+        numbers = re.fullmatch(r"figure(\d+)-(\d+)", artifact.name)
+        number = re.fullmatch(r"figure(\d+)", name)
+        if numbers and number and int(numbers[1]) <= int(number[1]) <= int(numbers[2]):
+            return artifact
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]}" if close else ""
+    raise UserError(f"unknown artifact {name!r}{hint}; known: {', '.join(known)}")

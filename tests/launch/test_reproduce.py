@@ -243,6 +243,12 @@ def test_a_finished_run_is_not_trained_again(reproduce):
     assert "training" not in outcome.out
 
 
+def test_a_figure_is_found_where_it_is_one_of_several():
+    assert catalogue.find("figure14").name == "figure13-15"
+    assert catalogue.find("figure33").name == catalogue.find("figure40").name == "figure33-40"
+    assert catalogue.find("figure19").name == "figure19"
+
+
 def test_the_list_names_every_artifact(program, monkeypatch):
     # Counting the arithmetic takes a minute, and has its own test.
     monkeypatch.setattr(estimate, "hours", lambda config, rate: config.train.steps / 1e6)
