@@ -1,14 +1,17 @@
 """IODINE (Greff et al., 2019) for TensorFlow 2 and Sonnet 2.
 
+```python
 import iodine
 
 model = iodine.load("pretrained:tetrominoes_fast")  # or the folder of a run
 result = model.decompose("picture.png")  # masks, components, latents: NumPy arrays
 result.save("decomposition.png")
+```
 """
 
 import importlib
 import importlib.metadata
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 from iodine import _quiet
@@ -19,6 +22,12 @@ if TYPE_CHECKING:
     from iodine.errors import UserError
 
 __all__ = ["Latents", "Model", "Result", "Scenes", "UserError", "__version__", "load"]
+
+# Python that is started in a checkout finds this folder there before the installed package, with
+# `datasets` and `launch` beside it instead of in it.
+_ROOT = pathlib.Path(__file__).parents[1]
+if not (_ROOT / "iodine" / "datasets").is_dir() and (_ROOT / "datasets").is_dir():
+    __path__.append(str(_ROOT))
 
 _quiet.import_tensorflow()
 

@@ -1,8 +1,10 @@
 """A trained model of any kind, with NumPy in and out.
 
+```python
 model = iodine.load("pretrained:tetrominoes_fast")
 result = model.decompose("picture.png")
 result.save("decomposition.png")
+```
 """
 
 import os
@@ -158,11 +160,13 @@ class Model:
     ) -> clips.Stream:
         """Takes a clip apart as its frames come: the numbers of `follow`, without its end.
 
+        Arguments and errors are those of `follow`.
+
+        ```python
         stream = model.stream()
         for frame in camera:
             result = stream(frame)
-
-        Arguments and errors are those of `follow`.
+        ```
         """
         return clips.Stream(self.scene_model, num_slots, seed, fit)
 
