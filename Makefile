@@ -1,7 +1,7 @@
 # make quickstart   sets up, makes data, trains, evaluates, draws: see README.md
 # make test         lint and tests; make test-slow adds the long ones, test-blender and test-beam
 #                   those that need Blender and Apache Beam
-# make docs         the site, into site/
+# make docs         the site, into site/; a warning is an error
 PYTHON ?= python3
 VENV ?= .venv
 DATA ?= data
@@ -10,6 +10,7 @@ OUTPUT ?= output/quickstart
 PRESET ?= tetrominoes_fast
 DATASET ?= tetrominoes/generated
 PRETRAINED ?= pretrained:tetrominoes_fast
+SITE ?= site
 # Passed on to iodine-data and iodine-train, e.g. TRAIN_FLAGS="--steps=100 --seed=1".
 DATA_FLAGS ?=
 TRAIN_FLAGS ?= --steps=8000
@@ -82,14 +83,19 @@ $(VENV)/installed: pyproject.toml setup.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test]"
 	@touch $@
 
-# A warning is an error. The variable silences an announcement that is none of ours.
-docs: $(VENV)/installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "written to site/index.html"
+# In an environment of its own, which needs neither the package nor TensorFlow: docstrings are read,
+# not imported. A warning is an error. The variable silences an announcement that is none of ours.
+docs: $(VENV)-docs/installed
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict --quiet --site-dir=$(SITE)
+	@echo "written to $(SITE)/index.html"
 
-$(VENV)/installed-docs: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+$(VENV)-docs/installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	@$(PYTHON) -c 'import tomllib; \
+	extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+	print(*extras["docs"], sep="\n")' > $(@D)/requirements.txt
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $(@D)/requirements.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-blender $(VENV)-beam build site *.egg-info
+	rm -rf $(VENV) $(VENV)-blender $(VENV)-beam $(VENV)-docs build site *.egg-info
