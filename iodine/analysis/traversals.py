@@ -38,7 +38,8 @@ def latent_kl(model: SceneModel, result: Decomposition) -> np.ndarray:
     if result.latent_scale is None:
         raise UserError("the model has no posterior, so no latent has a KL")
     posterior = tfd.Normal(result.latent_mean, result.latent_scale)
-    return posterior.kl_divergence(model.prior).numpy()
+    prior = model.prior_of_slots(result.latent_mean.shape[1])
+    return posterior.kl_divergence(prior).numpy()
 
 
 def rank_latents(kl: np.ndarray) -> np.ndarray:

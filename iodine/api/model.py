@@ -204,12 +204,13 @@ class Model:
             UserError: for a model without a prior, or a number of slots that it does not take.
         """
         slots, _ = self.scene_model.call_sizes(num_slots, None)
-        if self.scene_model.prior is None:
+        prior = self.scene_model.prior_of_slots(slots)
+        if prior is None:
             raise UserError(f"{self.name} has no prior to sample from")
         if n < 1:
             raise UserError(f"n is {n}; at least 1 is needed")
-        shape = [n, slots, self.spec.latent_size]
-        return self.decode(self.scene_model.prior.sample(shape, seed=(seed, 0)).numpy())
+        noise = tf.random.stateless_normal([n, slots, self.spec.latent_size], seed=(seed, 0))
+        return self.decode((prior.mean() + prior.stddev() * noise).numpy())
 
     def traverse(
         self,

@@ -165,6 +165,11 @@ class SceneModel(snt.Module, abc.ABC):
         del config
         return {}
 
+    def prior_of_slots(self, num_slots: int) -> Any:
+        """p(z_k): a distribution of batch shape [] or [K, 1], None for a model without a prior."""
+        del num_slots
+        return self.prior
+
     def frame_of(self, step: int) -> int:
         """The number of the frame that a step of inference is scored on; 0 for single images."""
         del step

@@ -35,17 +35,31 @@ class NumpyIodine:
         x = conv_same(x, decoder.last.w.numpy(), decoder.last.b.numpy())
         return x[np.newaxis, ..., :3], x[np.newaxis, ..., 3]  # [1, K, H, W, 3], [1, K, H, W]
 
+    def of_slots(self, first, others, slots):
+        """[K]: what the first slot has, 0 for what all have."""
+        return np.array([first or others, *[others] * (slots - 1)])
+
+    def sigma(self, slots):
+        """Of Eq. 1, [K, 1, 1, 1]."""
+        config = self.model.config
+        of_slots = self.of_slots(
+            config.background.likelihood_scale, config.likelihood_scale, slots
+        )
+        return of_slots[:, np.newaxis, np.newaxis, np.newaxis]
+
     def loss(self, parameters, image, noise):
-        mean, scale = parameters[:, :LATENT], softplus(parameters[:, LATENT:])
+        slots = len(parameters)
+        prior = self.of_slots(self.model.config.background.latent_scale, 1.0, slots)[:, np.newaxis]
+        mean, scale = prior * parameters[:, :LATENT], prior * softplus(parameters[:, LATENT:])
         means, logits = self.decode(mean + scale * noise)
-        sigma = self.model.config.likelihood_scale
-        nll = neg_log_likelihood(image, means, softmax(logits), sigma)[0]
-        kl = normal_kl(mean, scale).sum(axis=1)
+        nll = neg_log_likelihood(image, means, softmax(logits), self.sigma(slots))[0]
+        kl = normal_kl(mean, scale, prior).sum(axis=1)
         return nll, kl, means, logits
 
     def refine(self, parameters, image, noise, state):
         """Lambda of the next iteration and the LSTM's state."""
-        sigma, slots = self.model.config.likelihood_scale, len(parameters)
+        slots = len(parameters)
+        sigma = self.sigma(slots)
         _, _, means, logits = self.loss(parameters, image, noise)
         masks = softmax(logits)
         component = component_log_prob(image, means, sigma)

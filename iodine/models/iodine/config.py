@@ -8,6 +8,7 @@ import dataclasses
 from typing import ClassVar
 
 from iodine.errors import UserError
+from iodine.models.iodine.background import BackgroundConfig
 from iodine.models.parts.decoders import DecoderConfig
 
 
@@ -132,6 +133,7 @@ class IodineConfig:
     refinement: RefinementConfig = RefinementConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     sequence: SequenceConfig = SequenceConfig()
+    background: BackgroundConfig = BackgroundConfig()
 
     def check(self) -> None:
         """Raises UserError for fields that do not go together."""
@@ -140,4 +142,10 @@ class IodineConfig:
             raise UserError(
                 f"config.model.num_iterations is {self.num_iterations}, but {first} refinements "
                 "read the first frame; give at least as many"
+            )
+        if self.background.likelihood_scale and self.likelihood not in ("normal", "logistic"):
+            raise UserError(
+                f"config.model.background.likelihood_scale is {self.background.likelihood_scale}, "
+                f"but with config.model.likelihood={self.likelihood} slots have no scales of their "
+                "own; leave it 0"
             )

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from iodine.errors import UserError
 from iodine.models.interface import SceneModel, Spec
+from iodine.models.iodine import background
 from iodine.models.iodine.config import IodineConfig
 from iodine.models.iodine.inputs import Gradients, RefinementInputBuilder
 from iodine.models.iodine.iteration import Iteration, State
@@ -134,10 +135,21 @@ class Round(SceneModel):
 
         return refine_and_forget
 
+    def prior_of_slots(self, num_slots):
+        """That of all slots, but of a first one that is the background's: see `background.py`."""
+        return background.prior_of_slots(self.config.background, self.prior, num_slots)
+
     def _posterior(self, parameters: tf.Tensor) -> tfd.Normal:
-        return distributions.posterior(parameters, self.config.scale_map, self.config.min_scale)
+        config = self.config
+        posterior = distributions.posterior(parameters, config.scale_map, config.min_scale)
+        return background.posterior_of_slots(config.background, posterior)
 
     def _mixture(self, outputs, mask_logits, scale) -> SlotImage:
+        config = self.config
+        slots = outputs.shape[1] or tf.shape(outputs)[1]
+        scale = background.likelihood_scales(
+            config.background, scale, config.likelihood_scale, slots
+        )
         return image_distribution(self.config.likelihood, outputs, mask_logits, scale)
 
     def _pack_state(self, state):
@@ -152,7 +164,8 @@ class Round(SceneModel):
             posterior = self._posterior(parameters)
             z = posterior.mean() + posterior.stddev() * noise
             output = self._decoder_output(z)
-            kl = tf.reduce_sum(posterior.kl_divergence(self.prior), axis=-1)
+            prior = self.prior_of_slots(parameters.shape[1] or tf.shape(parameters)[1])
+            kl = tf.reduce_sum(posterior.kl_divergence(prior), axis=-1)
         mixture = self._mixture(*self._split_output(output, tf.shape(z)[:2]), scale)
         terms = mixture.pixel_terms(images)
         by_outputs, by_logits = mixture.gradients(images, terms)

@@ -47,10 +47,13 @@ def assert_same(iteration, other, tolerance=1e-5, rows=slice(None), other_rows=s
         np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max(), err_msg=name)
 
 
-def test_three_refinements_equal_numpy():
+@pytest.mark.parametrize(
+    "background", [{}, {"background.latent_scale": 0.3, "background.likelihood_scale": 0.4}]
+)
+def test_three_refinements_equal_numpy(background):
     """Everything at once: order of the inputs, norms, strides, LSTM, additive update, losses."""
     side = 5
-    model = build_model(small_config({"num_iterations": 3}), side)
+    model = build_model(small_config({"num_iterations": 3, **background}), side)
     images, noise = random_images(2, side), random_noise(4, 2)
     iterations = model(images, noise=noise)
     assert len(iterations) == 4
