@@ -4,6 +4,7 @@ Interrupted, it keeps the files that are finished; the same command goes on from
 """
 
 import contextlib
+import pathlib
 import signal
 import sys
 from collections.abc import Iterator
@@ -199,8 +200,9 @@ def show(name: str, data_dir: str, path: str, num_shown: int) -> None:
     with pipelines.readable(data_dir, name):
         scenes = next(batches.as_numpy_iterator())
     try:
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         contact_sheet.contact_sheet(scenes, path)
-    except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
+    except (FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError) as error:
         raise UserError(f"cannot write {path} ({error.strerror}); check --show") from error
     print(f"{num_shown} scenes of {name} shown in {path}")
 

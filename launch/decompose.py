@@ -128,6 +128,10 @@ def decompose_images(model: iodine.Model, folder: pathlib.Path) -> None:
         written = {"overview.png", "iterations.png", *(f"{n}_decomposition.png" for n in images)}
         check_overwrites_none(_IMAGE.value, folder, written)
         chunks = in_chunks(images)
+        print(
+            f"{_RUN.value} was trained on {model.config.data.dataset}; pictures unlike those are "
+            "not taken apart well"
+        )
     else:
         chunks = read_scenes(model.config, _DATA_DIR.value, _NUM_IMAGES.value)
     num_written = 0

@@ -122,8 +122,14 @@ def test_incomplete_flags(values, message):
 
 
 def test_sheet_that_cannot_be_written(small_data, tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(data.UserError, match="check --show"):
-        data.show(SMALL, small_data, str(tmp_path / "no" / "sheet.png"), 2)
+        data.show(SMALL, small_data, str(tmp_path / "file" / "sheet.png"), 2)
+
+
+def test_the_folder_of_a_sheet_is_made(small_data, tmp_path):
+    data.show(SMALL, small_data, str(tmp_path / "new" / "sheet.png"), 2)
+    assert Image.open(tmp_path / "new" / "sheet.png").height == 4 + 2 * 100
 
 
 def test_sheet_of_fewer_scenes_than_asked_for(small_data, tmp_path, capsys):
