@@ -3,10 +3,12 @@
 import pathlib
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT))
          for p in (ROOT / "docs").rglob("*.md")))  # fmt: skip
 _SHELLS = ("", "sh", "bash", "shell", "console")
@@ -28,6 +30,12 @@ class Command(NamedTuple):
         """Whether it has to be completed: by other flags, or by values for single letters."""
         marks = any("..." in word or _PLACEHOLDER.search(word) for word in self.words[1:])
         return self.is_in_text or marks
+
+    @property
+    def module(self):
+        """Of `launch/`, if it is a program of ours; else None."""
+        place = PROJECT["scripts"].get(self.words[0], "")
+        return place.removeprefix("iodine.launch.").partition(":")[0] or None
 
     def __str__(self):
         return f"{self.page}: {shlex.join(self.words)}"
