@@ -82,7 +82,7 @@ class SceneModel(snt.Module, abc.ABC):
     """A model that splits images into K slots and describes each by a latent vector.
 
     A subclass sets `config` (its own section of the configuration) and `spec`, and `prior` if it
-    has one: a TFP distribution with a scalar batch, of each latent.
+    has one: a TFP distribution with a scalar batch, of each latent of slots that hold objects.
     """
 
     config: Any
@@ -166,7 +166,7 @@ class SceneModel(snt.Module, abc.ABC):
         return {}
 
     def prior_of_slots(self, num_slots: int) -> Any:
-        """p(z_k): a distribution of batch shape [] or [K, 1], None for a model without a prior."""
+        """p(z_k), of batch shape [] or [K, 1]: `prior`, but where a slot has one of its own."""
         del num_slots
         return self.prior
 

@@ -133,7 +133,7 @@ class IodineConfig:
     refinement: RefinementConfig = RefinementConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     sequence: SequenceConfig = SequenceConfig()
-    background: BackgroundConfig = BackgroundConfig()
+    background: BackgroundConfig = dataclasses.field(default_factory=BackgroundConfig)
 
     def check(self) -> None:
         """Raises UserError for fields that do not go together."""
