@@ -42,9 +42,7 @@ class NumpyIodine:
     def sigma(self, slots):
         """Of Eq. 1, [K, 1, 1, 1]."""
         config = self.model.config
-        of_slots = self.of_slots(
-            config.background.likelihood_scale, config.likelihood_scale, slots
-        )
+        of_slots = self.of_slots(config.background.likelihood_scale, config.likelihood_scale, slots)
         return of_slots[:, np.newaxis, np.newaxis, np.newaxis]
 
     def loss(self, parameters, image, noise):
