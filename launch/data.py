@@ -124,6 +124,8 @@ def main() -> None:
     if _SHOW.value is not None:
         show(_DATASET.value, _DATA_DIR.value, _SHOW.value, _NUM_SHOWN.value)
     if _MEASURE.value:
+        if catalogue.find(_DATASET.value)[1].num_frames is not None:
+            raise UserError("--measure is for data of single images; give another --dataset")
         readings = reading_benchmark.measure(_DATA_DIR.value, _DATASET.value, _SOURCE.value)
         print(reading_benchmark.report(_DATASET.value, readings, _NEEDED.value))
 
