@@ -51,6 +51,9 @@ _JOBS = flags.DEFINE_integer(
     "Trainings at once: one a GPU, or each with its share of the cores.",
     lower_bound=1,
 )
+_TRAIN = flags.DEFINE_bool(
+    "train", True, "Train what is not trained yet; without, it is shown as not run."
+)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of the latent samples.", lower_bound=0, upper_bound=2**31 - 1
 )
@@ -121,7 +124,14 @@ def provide(
     )
     try:
         return providing.provide(
-            artifact, budget, _DATA_DIR.value, _RUNS.value, given, train, _SEED.value, _HTML.value
+            artifact,
+            budget,
+            _DATA_DIR.value,
+            _RUNS.value,
+            given,
+            train if _TRAIN.value else None,
+            _SEED.value,
+            _HTML.value,
         )
     except UserError as error:
         return error

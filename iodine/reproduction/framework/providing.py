@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from iodine.config import Config
 from iodine.config import schema as config_lib
@@ -81,7 +81,7 @@ def provide(
     data_dir: str,
     runs_dir: str,
     given: Sequence[GivenRun],
-    train: Train,
+    train: Train | None,
     seed: int = 0,
     with_pages: bool = False,
 ) -> Context:
@@ -95,7 +95,8 @@ def provide(
         data_dir: folder of the data sets; those that can be generated are made there.
         runs_dir: folder of the runs, which artifacts share.
         given: runs that exist and take the place of trainings; see `given_runs.choose`.
-        train: trains configurations in folders; returns those that failed and why.
+        train: trains configurations in folders; returns those that failed and why. None: what is
+            not trained yet is left out.
         seed: of the latent samples of all that is evaluated.
         with_pages: whether HTML pages are asked for.
 
@@ -105,10 +106,13 @@ def provide(
     """
     datasets = artifact.datasets(budget)
     planned, missing = _plan(artifact, budget, given, runs_dir)
+    if train is None:
+        missing.update(_untrained(planned))
+        planned = {label: run for label, run in planned.items() if label not in missing}
     wanted = [*(run.config.data.dataset for run in planned.values()), *datasets]
     lacking = _make_data(wanted, budget, data_dir)
     missing.update({name: why for name, why in lacking.items() if name in datasets})
-    failed = _train_unfinished(planned.values(), lacking, train)
+    failed = _train_unfinished(planned.values(), lacking, train) if train else {}
     for label, run in planned.items():
         if reason := lacking.get(run.config.data.dataset) or failed.get(pathlib.Path(run.folder)):
             missing[label] = reason
@@ -143,6 +147,15 @@ def _plan(
                 folder = str(folder_of(training.config, runs_dir))
                 planned[training.label] = Run(training, folder, training.config)
     return planned, missing
+
+
+def _untrained(planned: Mapping[str, Run]) -> dict[str, str]:
+    """What would have to be trained first, and how long."""
+    return {
+        label: f"not trained; {run.config.train.steps:,} updates of {run.config.preset}"
+        for label, run in planned.items()
+        if not run.is_given and not is_finished(run.config, pathlib.Path(run.folder))
+    }
 
 
 def _train_unfinished(planned: Iterable[Run], lacking: Collection[str], train: Train):

@@ -31,13 +31,15 @@ def artifact(trainings, datasets=()):
 def provide(tiny_data, tmp_path):
     """Provides an artifact; keeps what was to be trained in `provide.jobs`."""
 
-    def call(record, given=(), failing=()):
+    def call(record, given=(), failing=(), may_train=True):
         def train(jobs):
             call.jobs += jobs
             return {folder: "no" for config, folder in jobs if config.train.seed in failing}
 
         runs_dir = str(tmp_path / "runs")
-        return providing.provide(record, SMOKE, tiny_data, runs_dir, given_runs.read(given), train)
+        read = given_runs.read(given)
+        allowed = train if may_train else None
+        return providing.provide(record, SMOKE, tiny_data, runs_dir, read, allowed)
 
     call.jobs = []
     return call
@@ -196,6 +198,23 @@ def test_what_fails_or_is_not_there_is_told(provide):
     assert context.missing["fails"] == "no"
     assert "no data of imagenet/centre_crop" in context.missing["no data"]
     assert context.missing["no stand-in"] == ("IODINE is not trained on CLEVR6 at --budget=smoke")
+
+
+def test_without_training_only_what_is_there_is_taken(provide):
+    trainings = [
+        SMOKE.training("given", tasks.TETRIS),
+        SMOKE.training("never made", tasks.SHAPES),
+    ]
+    given = ["Tetris=pretrained:tetrominoes_small"]
+    context = provide(artifact(trainings), given, may_train=False)
+    assert provide.jobs == []
+    assert list(context.runs) == ["given"]
+    config = trainings[1].config
+    assert context.missing == {
+        "never made": f"not trained; {config.train.steps:,} updates of {config.preset}"
+    }
+    with pytest.raises(UserError, match="nothing of figure0 can be made: not trained; "):
+        provide(artifact(trainings[1:]), may_train=False)
 
 
 def test_nothing_at_all_is_an_error(provide):
