@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from iodine.datasets import catalogue, quiet, record_files, scenes
+from iodine.datasets import catalogue, quiet, record_checks, scenes
 from iodine.datasets.scene_builder import DAMAGED_DESCRIPTION, SceneBuilder
 from iodine.errors import UserError, first_line
 
@@ -94,7 +94,7 @@ def files(builder: SceneBuilder, split: str) -> list[str]:
         raise _damaged(root, builder.full_name, reason)
     try:
         for path in paths:
-            record_files.check_lengths(path)
+            record_checks.check_lengths(path)
     except ValueError as error:
         raise _damaged(root, builder.full_name, str(error)) from None
     return paths

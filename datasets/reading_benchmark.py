@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from iodine.datasets import pipelines, reading, record_files, released_records
+from iodine.datasets import pipelines, reading, record_checks, released_records
 from iodine.datasets.scene_builder import SceneBuilder
 
 _SPLIT = "train"
@@ -148,7 +148,7 @@ def _released(path: str, schema: released_records.Schema, size: int, effort: Eff
     def batches(names) -> tf.data.Dataset:
         wanted = {name: schema[name] for name in names}
         return (
-            tf.data.TFRecordDataset(path, record_files.compression(path))
+            tf.data.TFRecordDataset(path, record_checks.compression(path))
             .take(size)
             .map(
                 lambda record: released_records.decode(released_records.parse(record, wanted)),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from iodine.datasets import record_files
+from iodine.datasets import record_checks
 from iodine.errors import UserError
 
 
@@ -87,10 +87,10 @@ def decode_raw(record: bytes, schema: Schema, number: int, path: str) -> dict[st
 def _raw_records(path: str, start: int, stop: int) -> tf.data.Dataset:
     if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise UserError(f"no such file: {path}; check --source")
-    compression = record_files.compression(path)
+    compression = record_checks.compression(path)
     try:
         if not compression:
-            record_files.check_lengths(path, stop)
+            record_checks.check_lengths(path, stop)
     except ValueError as error:
         raise _damaged(path, str(error)) from None
     return tf.data.TFRecordDataset(path, compression).skip(start).take(stop - start)

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 FOLDERS = {"iodine": "iodine", "iodine.datasets": "datasets", "iodine.launch": "launch"}
 # Each may import those on the lines above it, its own line's others, and what lies within itself.
 LEVELS = (
-    ("errors", "progress", "_quiet", "download", "locking", "checkpoint_files"),
+    ("errors", "progress", "_quiet", "download", "locking", "checkpoint_index"),
     ("config",),
     ("models.interface",),
     ("models.parts",),

@@ -179,7 +179,10 @@ def with_latent_at(
 
 
 def at_prior_deviations(model: SceneModel, values: np.ndarray) -> np.ndarray:
-    """Latents that lie so many of the prior's standard deviations from its mean."""
+    """Latents that lie so many of the prior's standard deviations from its mean.
+
+    That prior is the one of slots that hold objects, also where the background's slot has another.
+    """
     return model.prior.mean().numpy() + model.prior.stddev().numpy() * values
 
 

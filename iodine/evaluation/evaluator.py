@@ -10,9 +10,6 @@ from iodine.evaluation import ari, clip_scores, inference
 from iodine.evaluation.overlap import segment_overlap
 from iodine.models.interface import SceneModel, Step
 
-_OF_SEGMENTATION = ("fg_ari", "ari", "miou", "mbo", "covering")  # only where the data have masks
-METRICS = (*_OF_SEGMENTATION, "mse", "kl", "neg_log_likelihood", "neg_elbo")
-
 
 class _BatchOutputs(NamedTuple):
     labels: tf.Tensor  # [S, B, H, W], the slot of the largest mask

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 import tensorflow as tf
 from google.protobuf import message
 
-from iodine import checkpoint_files
+from iodine import checkpoint_index
 from iodine.errors import UserError, first_line
 
 # What TensorFlow raises for a damaged checkpoint, or one of another model.
@@ -85,7 +85,7 @@ def first_readable(
     damaged = []
     for path in paths:
         try:
-            checkpoint_files.check(path)
+            checkpoint_index.check(path)
             read(path)
         except _UNREADABLE as error:
             damaged.append(f"{path} ({first_line(error)})")

@@ -23,7 +23,7 @@ class BackgroundConfig:
     # much narrower around 0, where no object is.
     latent_scale: float = 0.0
     # > 0: the first slot's sigma or scale of Eq. 1. A little below `model.likelihood_scale` it is
-    # preferred wherever it fits as well as another; MONet has 0.09 and 0.11.
+    # preferred wherever it fits as well as another; MONet has 0.09 for it and 0.11 for the others.
     likelihood_scale: float = 0.0
 
 
@@ -53,7 +53,7 @@ def likelihood_scales(
     Args:
         config: of the first slot.
         scale: of the others, at this moment of training.
-        usual: of the others at its end; the ratio of the two is the same all the time.
+        usual: of the others at its end. The first slot's keeps its ratio to theirs.
         num_slots: K.
     """
     if not config.likelihood_scale:

@@ -1,7 +1,7 @@
-"""Configurations of ours on the paper's data at the paper's sizes, for two processor cores.
+"""Configurations of ours for two processor cores: the paper's data at its sizes, and clips.
 
-All follow `tetrominoes_fast`: a decoder on a coarse grid, few rounds of which the last is
-differentiated, averaged weights. docs/learning/ has how each was found and what it learned.
+All follow `tetrominoes_fast`: a decoder on a coarse grid, few rounds of which the last ones are
+differentiated, averaged weights. docs/learning/ has how those that were trained were found.
 """
 
 import dataclasses
@@ -16,8 +16,7 @@ from iodine.models.iodine.config import (
 )
 from iodine.models.parts.decoders import DecoderConfig
 
-# Found on Tetrominoes: without it all slots share the black ground, and the one that is left over
-# divides a piece. The difference of the scales is worth 0.2 nats a pixel.
+# Found on Tetrominoes. The difference of the scales is worth 0.2 nats a pixel.
 _BACKGROUND = BackgroundConfig(latent_scale=0.1, likelihood_scale=0.28)
 
 
@@ -82,37 +81,31 @@ def _tetrominoes_fast() -> Config:
 
 def _moving_tetrominoes_fast() -> Config:
     """Clips of three moving pieces."""
-    images = _fast("", "tetrominoes/generated", 35, num_slots=4, steps=16_000)
-    return _moving(images, "moving_tetrominoes_fast", "tetrominoes/moving_generated")
+    return _moving("moving_tetrominoes_fast", "tetrominoes/moving_generated", 35, num_slots=4)
 
 
 def _moving_sprites() -> Config:
     """Clips of two to four moving sprites of 64 x 64 pixels."""
-    images = _fast("", "multi_dsprites/colored_on_grayscale_generated", 64, 6, steps=16_000)
-    return _moving(images, "moving_sprites", "multi_dsprites/moving_generated", num_slots=5)
+    return _moving("moving_sprites", "multi_dsprites/moving_generated", 64, num_slots=5)
 
 
-def _moving(images: Config, preset: str, dataset: str, **model) -> Config:
-    """A preset of images made one of clips: 3 refinements read the first of 8 frames.
+def _moving(preset: str, dataset: str, image_size: int, num_slots: int) -> Config:
+    """What presets of clips share: 3 refinements read the first of 8 frames.
 
     All refinements are differentiated, so that the LSTM learns what to remember.
     """
+    images = _fast(preset, dataset, image_size, num_slots, steps=20_000)
     refinement = dataclasses.replace(images.model.refinement, lstm_size=128)
     return dataclasses.replace(
         images,
-        preset=preset,
-        data=dataclasses.replace(images.data, dataset=dataset),
         model=dataclasses.replace(
             images.model,
             num_iterations=9,
             refinement=refinement,
             objective=dataclasses.replace(images.model.objective, backpropagated_refinements=0),
             sequence=SequenceConfig(enabled=True, first_frame_refinements=3),
-            **model,
         ),
-        train=dataclasses.replace(
-            images.train, batch_size=8, steps=20_000, num_iterations=0, decay="none"
-        ),
+        train=dataclasses.replace(images.train, batch_size=8, num_iterations=0, decay="none"),
     )
 
 

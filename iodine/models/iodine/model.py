@@ -7,9 +7,9 @@ import tensorflow as tf
 from iodine.errors import UserError
 from iodine.models.interface import Losses, NoiseSpec, Step, annealed, num_frames_in
 from iodine.models.iodine import objective
-from iodine.models.iodine.iteration import Iteration, State
 from iodine.models.iodine.round import Round, constant
 from iodine.models.iodine.sequences import FrameOrder, with_seen_frames
+from iodine.models.iodine.state import Iteration, State
 from iodine.models.parts.noise import draw_same_noise
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
-from iodine import checkpoint_files
+from iodine import checkpoint_index
 from iodine.errors import UserError
 from iodine.models.iodine.model import Iodine
 from iodine.models.parts.decoders import BroadcastDecoder
@@ -177,7 +177,7 @@ def assign(trainer: Training, arrays: Mapping[str, np.ndarray]) -> str:
 def read_arrays(prefix: str) -> dict[str, np.ndarray]:
     """All variables of a checkpoint. Raises UserError if it cannot be read."""
     try:
-        checkpoint_files.check(prefix)
+        checkpoint_index.check(prefix)
         reader = tf.train.load_checkpoint(prefix)
         names = reader.get_variable_to_shape_map()
         if OBJECT_GRAPH in names:

@@ -10,14 +10,14 @@ from iodine.models.interface import SceneModel, Spec
 from iodine.models.iodine import background
 from iodine.models.iodine.config import IodineConfig
 from iodine.models.iodine.inputs import Gradients, RefinementInputBuilder
-from iodine.models.iodine.iteration import Iteration, State
 from iodine.models.iodine.refinement_network import RefinementNetwork
 from iodine.models.iodine.sequences import FrameOrder
+from iodine.models.iodine.state import Iteration, State
 from iodine.models.parts import distributions
 from iodine.models.parts.decoders import build_decoder
 from iodine.models.parts.distributions import tfd
 from iodine.models.parts.image_distributions import SlotImage
-from iodine.models.parts.normal_of_mean import image_distribution
+from iodine.models.parts.likelihoods import image_distribution
 from iodine.models.parts.recomputation import recomputed
 
 PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from iodine.errors import UserError
 from iodine.models.iodine.config import SequenceConfig
-from iodine.models.iodine.iteration import Iteration
+from iodine.models.iodine.state import Iteration
 
 
 class FrameOrder:

@@ -184,7 +184,8 @@ class SpatialMixture(SlotImage):
         Args:
             outputs: [B, K, H, W, C], the means; for "bernoulli" the logits of the means.
             mask_logits: [B, K, H, W]; the masks are their softmax over the slots (axis 1).
-            scale: sigma of the Normal or scale of the Logistic; a scalar (section C: 0.1).
+            scale: sigma of the Normal or scale of the Logistic (section C: 0.1); a scalar, or one
+                a slot, [K, 1, 1, 1].
             family: "normal", "logistic" or "bernoulli".
             name: as in TFP.
 

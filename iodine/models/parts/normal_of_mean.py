@@ -6,12 +6,9 @@ Multi-dSprites, where the mixture rarely found the sprites.
 
 import tensorflow as tf
 
-from iodine.errors import UserError
 from iodine.models.parts.image_distributions import (
-    FAMILIES,
     PixelTerms,
     SlotImage,
-    SpatialMixture,
     tfd,
 )
 
@@ -94,25 +91,3 @@ class NormalOfMean(SlotImage):
     def _gradient_by_image(self, image: tf.Tensor, terms: PixelTerms) -> tf.Tensor:
         del terms
         return self.family.slope_by_x(self.mean(), image, self.scale)
-
-
-def image_distribution(
-    likelihood: str, outputs: tf.Tensor, mask_logits: tf.Tensor, scale: tf.Tensor | float
-) -> SlotImage:
-    """P(x | z) of that name, from what the decoder puts out.
-
-    Args:
-        likelihood: "normal_of_mean", or the family of a `SpatialMixture`.
-        outputs: [B, K, H, W, C]; see there.
-        mask_logits: [B, K, H, W].
-        scale: sigma of the Normals or scale of the Logistics, a scalar.
-
-    Raises:
-        UserError: for an unknown name.
-    """
-    if likelihood == NORMAL_OF_MEAN:
-        return NormalOfMean(outputs, mask_logits, scale)
-    if likelihood not in FAMILIES:
-        known = ", ".join((*FAMILIES, NORMAL_OF_MEAN))
-        raise UserError(f"unknown likelihood {likelihood!r}; known: {known}")
-    return SpatialMixture(outputs, mask_logits, scale, likelihood)

@@ -10,7 +10,8 @@ from small_models import SLOTS, build_model, random_images, random_noise, small_
 
 from iodine.errors import UserError
 from iodine.models.parts.image_distributions import FAMILIES, SpatialMixture
-from iodine.models.parts.normal_of_mean import NormalOfMean, image_distribution
+from iodine.models.parts.likelihoods import image_distribution
+from iodine.models.parts.normal_of_mean import NormalOfMean
 
 B, K, H, W, C = 2, 3, 3, 4, 3
 SCALE = 0.3
