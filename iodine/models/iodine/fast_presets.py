@@ -109,16 +109,17 @@ def _moving(preset: str, dataset: str, image_size: int, num_slots: int) -> Confi
     )
 
 
-# Found on sprites and Shapes. Where pixels of a cell have masks of their own, slots share out the
-# cells by a pattern instead of the objects; and fewer images are needed with small batches and more
-# rounds differentiated.
+# Found on sprites and Shapes without a slot for the background. Where pixels of a cell have masks
+# of their own, slots share out the cells by a pattern instead of the objects; and fewer images are
+# needed with small batches and more rounds differentiated.
 _SMOOTH = {
     "model.decoder.smooth_mask": True,
     "model.objective.backpropagated_refinements": 2,
     "train.batch_size": 8,
     "train.num_iterations": 4,
 }
-# Objects of one colour have nothing but their places to tell them apart: longer rounds.
+# Objects of one colour have nothing but their places to tell them apart: more rounds. With those of
+# `tetrominoes_fast` objects are found sooner, and merge in one slot later.
 _BINARY = {
     **_SMOOTH,
     "model.latent_size": 16,
@@ -132,19 +133,11 @@ _BINARY = {
 def _shapes_fast() -> Config:
     """Three white outlines of 28 x 28 pixels.
 
-    `iodine-train --preset=shapes_fast`, 16,000 steps: about 17 minutes of one core with AVX-512.
-    After 8,735 of them foreground ARI is 0.29 (320 test scenes; the paper: 0.910): slots take
-    objects, but blur them. docs/learning/shapes_fast.md. The likelihood stays the mixture of
-    Normals, as in the paper; "bernoulli" is the field's other choice and was not trained.
+    Not trained to its end yet: docs/learning/shapes_fast.md says how far, and what else was tried.
+    The likelihood stays the mixture of Normals, as in the paper; "bernoulli" is the field's other
+    choice and was not trained.
     """
-    return _fast(
-        "shapes_fast",
-        "shapes/generated",
-        image_size=28,
-        num_slots=4,
-        steps=24_000,
-        background=_BACKGROUND,
-    )
+    return _binary("shapes_fast", "shapes/generated", image_size=28)
 
 
 def _multi_dsprites_binarized_fast() -> Config:
@@ -153,7 +146,11 @@ def _multi_dsprites_binarized_fast() -> Config:
     Not trained yet: 16,000 steps are an hour or two of one core.
     """
     dataset = "multi_dsprites/binarized_generated"
-    config = _fast("multi_dsprites_binarized_fast", dataset, 64, num_slots=4, steps=16_000)
+    return _binary("multi_dsprites_binarized_fast", dataset, image_size=64)
+
+
+def _binary(preset: str, dataset: str, image_size: int) -> Config:
+    config = _fast(preset, dataset, image_size, num_slots=4, steps=16_000, background=_BACKGROUND)
     return override(config, _BINARY)
 
 
