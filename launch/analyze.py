@@ -55,7 +55,10 @@ _NUM_SLOTS = flags.DEFINE_integer(
     "num_slots", None, "Number of slots K; by default as trained.", lower_bound=1
 )
 _NUM_ITERATIONS = flags.DEFINE_integer(
-    "num_iterations", None, "Number of iterations T; by default as trained.", lower_bound=1
+    "num_iterations",
+    None,
+    "Number of iterations T; by default the configuration's model.num_iterations.",
+    lower_bound=1,
 )
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of the latent samples.", lower_bound=0, upper_bound=2**31 - 1

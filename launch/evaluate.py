@@ -43,7 +43,8 @@ _NUM_SLOTS = flags.DEFINE_integer(
 _NUM_ITERATIONS = flags.DEFINE_integer(
     "num_iterations",
     None,
-    "Number of iterations T; by default as trained, of clips as many as reach the last frame.",
+    "Number of iterations T; by default the configuration's model.num_iterations, of clips as many "
+    "as reach the last frame.",
     lower_bound=1,
 )
 _CONTROL = flags.DEFINE_enum(

@@ -100,7 +100,7 @@ class Model:
             images: one [H, W, 3] or several [B, H, W, 3], uint8 0..255 or float in [0, 1]; or the
                 path of a PNG or JPEG; or a Pillow image; or a list of these.
             num_slots: K; as trained by default. IODINE takes any from 2 on.
-            num_iterations: T; as trained by default.
+            num_iterations: T; by default the configuration's `model.num_iterations`.
             seed: of the samples. Every image gets the same noise, so its result does not depend on
                 what else is in the batch.
             all_iterations: keep what is known after every iteration in `Result.iterations`.
