@@ -116,7 +116,8 @@ def evaluation_batches(
     if num_examples > available:
         raise UserError(
             f"{num_examples} scenes asked for, but split {split!r} of {name} in {data_dir} holds "
-            f"{available}; ask for fewer or make more data"
+            f"{available}; ask for fewer (--num_images={available}, where a program has it) or "
+            "make more data"
         )
     records = tf.data.TFRecordDataset(reading.files(builder, split)).take(num_examples)
     return (

@@ -120,7 +120,7 @@ def require_keys(builder: SceneBuilder, keys: Collection[str]) -> None:
     if missing := [key for key in keys if key not in available]:
         raise UserError(
             f"{builder.full_name} has no {missing[0]}, only {', '.join(available)}; choose "
-            "another data set or leave out what needs it (config.objective.factor_regression)"
+            "another data set or leave out what needs it (config.train.factor_regression)"
         )
 
 

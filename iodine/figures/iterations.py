@@ -20,8 +20,9 @@ def iteration_curves(quartiles: Mapping[str, np.ndarray], trained: int) -> Figur
     """A panel for each metric: its median over images and, shaded, its quartiles.
 
     Args:
-        quartiles: by name, [3, S]: after each step of inference, the first before any refinement.
-        trained: number of refinements in training; a dot marks where it ends.
+        quartiles: by name, [3, S]: after each step of inference, of IODINE the first before any
+            refinement.
+        trained: number of iterations in training; a dot marks where it ends.
     """
     figure = Figure(figsize=(2.4 * len(quartiles), 2.3), layout="constrained")
     for number, (name, values) in enumerate(quartiles.items(), 1):
@@ -36,7 +37,7 @@ def iteration_curves(quartiles: Mapping[str, np.ndarray], trained: int) -> Figur
         if name == "fg_ari":
             axis.set_ylim(min(0.0, np.nanmin(shown)) - 0.05, 1.05)
         axis.set_title(_TITLES.get(name, name), fontsize=8)
-        axis.set_xlabel("refinements (dot: as trained)", fontsize=7)
+        axis.set_xlabel("steps of inference (dot: as trained)", fontsize=7)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.tick_params(labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)

@@ -83,6 +83,6 @@ def _in_words(means: dict[str, np.ndarray], num_images: int) -> str:
     if len(curve) == 1:
         return f"{title} {curve[0]:.4g} over {of}; the model has one step of inference"
     return (
-        f"{title} {curve[0]:.4g} before any refinement, {curve[-1]:.4g} after {len(curve) - 1}, "
-        f"best {curve[place]:.4g} after {place}; over {of}"
+        f"{title} {curve[0]:.4g} after the first step, {curve[-1]:.4g} after {len(curve) - 1} "
+        f"more, best {curve[place]:.4g} after {place} more; over {of}"
     )

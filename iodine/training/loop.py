@@ -220,8 +220,9 @@ class TrainingLoop:
         after = f" after {limit} rollback{'s' * (limit > 1)}" if limit else ""
         return (
             f"training stopped{after}: {bad}; {kept}try a lower config.train.learning_rate, a "
-            "larger config.model.likelihood_scale or another seed, in another --run; or let the "
-            f"same one go back with a smaller step by --config.train.max_rollbacks={limit + 3}"
+            "larger scale of the model's likelihood (if it has one) or another seed, in another "
+            "--run; or let the same one go back with a smaller step by "
+            f"--config.train.max_rollbacks={limit + 3}"
         )
 
     def _leave(self, stop: StopRequest) -> None:

@@ -5,7 +5,14 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from iodine.datasets import catalogue, image_folder, pipelines, preparation, sourced_builder
+from iodine.datasets import (
+    catalogue,
+    image_folder,
+    pipelines,
+    preparation,
+    reading,
+    sourced_builder,
+)
 from iodine.errors import UserError
 
 NAME = "image_folder/mine"
@@ -85,6 +92,8 @@ def test_opened_again_without_the_source(tmp_path):
     assert (config.image_size, config.num_entities) == ((12, 12), 4)
     assert builder.settings == first.settings == builder.stored_settings
     (batch,) = pipelines.evaluation_batches(str(tmp_path / "data"), NAME, "train", 2)
+    with pytest.raises(UserError, match=r"has no factors, only .*config\.train\.factor_regression"):
+        reading.require_keys(builder, ("image", "factors"))
     assert batch["mask"].shape == (2, 4, 12, 12)
     assert preparation.prepare(NAME, str(tmp_path / "data"))[1] is False
     plain = tfds.builder_from_directory(builder.data_dir)

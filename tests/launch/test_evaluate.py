@@ -241,7 +241,11 @@ def test_best_checkpoint_and_default_output(program, tiny_run, tiny_data, tmp_pa
 
 @pytest.mark.parametrize(
     ("flag", "message"),
-    [("--num_images=99", "99 scenes asked for, but"), ("--split=x", "no split 'x'; it has ")],
+    [
+        ("--num_images=99", "99 scenes asked for, but"),
+        ("--num_images=320", "ask for fewer (--num_images=13, where"),
+        ("--split=x", "no split 'x'; it has "),
+    ],
 )
 def test_more_than_there_is(program, tiny_run, tiny_data, flag, message):
     outcome = program("evaluate", f"--run={tiny_run}", f"--data_dir={tiny_data}", flag)

@@ -163,7 +163,7 @@ def test_iterate(model):
         ]
         np.testing.assert_allclose(line.get_ydata(), np.median(expected, axis=1), rtol=1e-4)
     first, last = (findings.table[t]["fg_ari"] for t in (0, -1))
-    start = f"foreground ARI {first:.4g} before any refinement, {last:.4g} after 3, best "
+    start = f"foreground ARI {first:.4g} after the first step, {last:.4g} after 3 more, best "
     assert findings.summary.startswith(start)
 
 
