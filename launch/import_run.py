@@ -9,7 +9,7 @@ from iodine.config import checks
 from iodine.errors import UserError
 from iodine.launch import app, configuration
 from iodine.models.iodine import released_checkpoints
-from iodine.serving.download import RELEASED_CHECKPOINTS_URL, fetch_zip
+from iodine.serving.download import fetch_zip
 from iodine.training import run_folder as runs
 from iodine.training.checkpoints import TrainingCheckpoints
 from iodine.training.devices.strategy import choose_strategy
@@ -24,7 +24,7 @@ _RUN = flags.DEFINE_string("run", None, "Folder of the run to make.", required=T
 _DOWNLOAD = flags.DEFINE_bool(
     "download",
     False,
-    f"Instead of --checkpoint: fetches {RELEASED_CHECKPOINTS_URL} into the folder that --run lies "
+    f"Instead of --checkpoint: fetches {released_checkpoints.URL} into the folder that --run lies "
     "in, unless it is there, and imports the preset's checkpoint from it.",
 )
 configuration.define()
@@ -41,7 +41,7 @@ def main() -> None:
         raise UserError(f"{folder} already holds a run; give another --run")
     runs.check_same(folder, config)
     if _DOWNLOAD.value:
-        unpacked = fetch_zip(RELEASED_CHECKPOINTS_URL, folder.parent)
+        unpacked = fetch_zip(released_checkpoints.URL, folder.parent)
         prefix = released_checkpoints.find_prefix(unpacked, config.preset)
     else:
         prefix = released_checkpoints.resolve_prefix(_CHECKPOINT.value)

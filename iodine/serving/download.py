@@ -1,4 +1,4 @@
-"""Fetching the authors' released checkpoints."""
+"""Fetching a zip file of checkpoints."""
 
 import lzma
 import pathlib
@@ -9,9 +9,6 @@ import zlib
 from iodine.download import download
 from iodine.errors import UserError
 
-RELEASED_CHECKPOINTS_URL = (
-    "https://storage.googleapis.com/deepmind-research-iodine/iodine_checkpoints.zip"
-)
 # What reading a damaged zip file raises: RuntimeError for one that is encrypted, OSError where it
 # names a place that the file does not have.
 _DAMAGED = (

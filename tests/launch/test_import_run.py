@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from iodine.datasets import preparation
 from iodine.models.iodine import released_checkpoints
-from iodine.serving import download
 from iodine.training import checkpoints
 from iodine.training.trainer import Trainer
 
@@ -150,7 +149,7 @@ def test_download(program, released, tmp_path, monkeypatch):
     (inner / "checkpoint").write_text('model_checkpoint_path: "/home/author/model.ckpt-1234"')
     shutil.make_archive(str(source / "iodine_checkpoints"), "zip", source / "zip")
     url = (source / "iodine_checkpoints.zip").as_uri()
-    monkeypatch.setattr(download, "RELEASED_CHECKPOINTS_URL", url)
+    monkeypatch.setattr(released_checkpoints, "URL", url)
     run, flags = tmp_path / "runs" / "tetrominoes", (*released.flags, "--download")
     outcome = program("import_run", *flags, f"--run={run}")
     assert outcome.code == 0, outcome.err

@@ -20,6 +20,8 @@ from iodine.models.iodine.model import Iodine
 from iodine.models.parts.decoders import BroadcastDecoder
 from iodine.models.parts.factor_regression import FactorRegressor
 
+# Of the authors' file with all checkpoints.
+URL = "https://storage.googleapis.com/deepmind-research-iodine/iodine_checkpoints.zip"
 # Our refinement inputs by the names of the released layer norms.
 LAYER_NORMS = {
     "likelihood": "log_prob",
