@@ -30,8 +30,8 @@ _BUDGET = flags.DEFINE_enum(
     "budget",
     "cpu",
     tasks.BUDGETS,
-    "How much to train: smoke (seconds, learns nothing), cpu (about an hour an artifact on 2 "
-    "cores, on the published Tetrominoes), paper (as the paper).",
+    "How much to train: smoke (seconds, learns nothing), cpu (what 2 cores can train: mostly hours "
+    "an artifact, see --list; Tetrominoes stand in for CLEVR6), paper (as the paper).",
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "data", "Folder of the data sets; what can be generated is made there."
