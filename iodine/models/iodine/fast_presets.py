@@ -75,6 +75,7 @@ def _tetrominoes_fast() -> Config:
         image_size=35,
         num_slots=4,
         steps=28_000,
+        num_iterations=10,
         background=_BACKGROUND,
     )
 
