@@ -120,13 +120,11 @@ _SMOOTH = {
     "train.num_iterations": 4,
 }
 # Objects of one colour have nothing but their places to tell them apart: more rounds. With those of
-# `tetrominoes_fast` objects are found sooner, and merge in one slot later.
+# `tetrominoes_fast` objects are found as well, and merge in one slot later.
 _BINARY = {
-    **_SMOOTH,
-    "model.latent_size": 16,
-    "model.decoder.coordinates": "linear",
-    "model.refinement.coordinates": "linear",
     "model.objective.backpropagated_refinements": 3,
+    "train.batch_size": 8,
+    "train.decay": "none",
     "train.num_iterations": 6,
 }
 
@@ -144,14 +142,14 @@ def _shapes_fast() -> Config:
 def _multi_dsprites_binarized_fast() -> Config:
     """Two or three white sprites of 64 x 64 pixels, by the recipe of `shapes_fast`.
 
-    Not trained yet: 16,000 steps are an hour or two of one core.
+    Not trained yet: 24,000 steps are some hours of one core.
     """
     dataset = "multi_dsprites/binarized_generated"
     return _binary("multi_dsprites_binarized_fast", dataset, image_size=64)
 
 
 def _binary(preset: str, dataset: str, image_size: int) -> Config:
-    config = _fast(preset, dataset, image_size, num_slots=4, steps=16_000, background=_BACKGROUND)
+    config = _fast(preset, dataset, image_size, num_slots=4, steps=24_000, background=_BACKGROUND)
     return override(config, _BINARY)
 
 
