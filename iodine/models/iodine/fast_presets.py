@@ -132,9 +132,8 @@ _BINARY = {
 def _shapes_fast() -> Config:
     """Three white outlines of 28 x 28 pixels.
 
-    Not trained to its end yet: docs/learning/shapes_fast.md says how far, and what else was tried.
-    The likelihood stays the mixture of Normals, as in the paper; "bernoulli" is the field's other
-    choice and was not trained.
+    docs/learning/shapes_fast.md. The likelihood stays the mixture of Normals, as in the paper;
+    "bernoulli" is the field's other choice and was not trained.
     """
     return _binary("shapes_fast", "shapes/generated", image_size=28)
 
@@ -142,14 +141,14 @@ def _shapes_fast() -> Config:
 def _multi_dsprites_binarized_fast() -> Config:
     """Two or three white sprites of 64 x 64 pixels, by the recipe of `shapes_fast`.
 
-    Not trained yet: 24,000 steps are some hours of one core.
+    Not trained yet: 10,000 steps are an hour or two of one core.
     """
     dataset = "multi_dsprites/binarized_generated"
     return _binary("multi_dsprites_binarized_fast", dataset, image_size=64)
 
 
 def _binary(preset: str, dataset: str, image_size: int) -> Config:
-    config = _fast(preset, dataset, image_size, num_slots=4, steps=24_000, background=_BACKGROUND)
+    config = _fast(preset, dataset, image_size, num_slots=4, steps=10_000, background=_BACKGROUND)
     return override(config, _BINARY)
 
 
