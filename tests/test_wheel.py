@@ -74,7 +74,7 @@ def test_it_holds_the_package_and_nothing_else(checkout, wheel):
         if path.is_file()
     }
     assert "iodine/py.typed" in expected
-    assert len([name for name in expected if "pretrained/" in name and ".data-" in name]) == 3
+    assert len([name for name in expected if "pretrained/" in name and ".data-" in name]) == 4
     with zipfile.ZipFile(wheel) as file:
         names = {name for name in file.namelist() if ".dist-info/" not in name}
         told = {name.partition(".dist-info/")[2] for name in file.namelist()} - {""}

@@ -40,7 +40,7 @@ def test_the_budgets_differ_as_documented():
     stand_in = CPU.training("x", tasks.CLEVR6, stand_in=True)
     assert stand_in.config == registry.preset("tetrominoes_fast")
     assert Run(stand_in, "runs/x", stand_in.config).note == (
-        "tetrominoes_fast for CLEVR6 on tetrominoes/generated, 16,000 steps"
+        "tetrominoes_fast for CLEVR6 on tetrominoes/generated, 28,000 steps"
     )
     assert SMOKE.training("x", tasks.TETRIS).config.preset == "tetrominoes_small"
 
