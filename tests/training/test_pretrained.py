@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from iodine.datasets import tetrominoes
+from iodine.datasets import shapes_generator, tetrominoes
 from iodine.datasets.tetromino_generator import generate_scene
 from iodine.errors import UserError
 from iodine.evaluation.evaluator import Evaluator
@@ -34,6 +34,14 @@ def test_shipped_weights_segment_published_tetrominoes_and_their_background():
     assert values["fg_ari"][-1].mean() > 0.96
     assert values["ari"][-1].mean() > 0.97
     assert values["mse"][-1].mean() < 0.003
+
+
+def test_shipped_weights_segment_shapes():
+    batch = batch_of([shapes_generator.generate_scene(77, "test", i) for i in range(64)])
+    _, model = checkpoints.load_model("pretrained:shapes_fast")
+    values = Evaluator(model)([batch])
+    assert values["fg_ari"][-1].mean() > 0.9
+    assert values["ari"][-1].mean() > 0.92
 
 
 def test_unknown_pretrained_weights_are_refused_naming_the_known():
