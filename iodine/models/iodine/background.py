@@ -40,8 +40,7 @@ def posterior_of_slots(config: BackgroundConfig, posterior: tfd.Normal) -> tfd.N
     if not config.latent_scale:
         return posterior
     mean, scale = posterior.mean(), posterior.stddev()
-    slots = mean.shape[1] or tf.shape(mean)[1]
-    of_slots = _first_slot(config.latent_scale, slots)[:, tf.newaxis]
+    of_slots = _first_slot(config.latent_scale, num_slots_in(mean))[:, tf.newaxis]
     return tfd.Normal(mean * of_slots, scale * of_slots)
 
 
@@ -60,6 +59,11 @@ def likelihood_scales(
         return scale
     ratio = config.likelihood_scale / usual
     return scale * tf.reshape(_first_slot(ratio, num_slots), [-1, 1, 1, 1])
+
+
+def num_slots_in(x: tf.Tensor) -> tf.Tensor | int:
+    """K of [B, K, ...], where it is known before the graph runs as a number."""
+    return tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
 
 
 def _first_slot(value: float, num_slots: tf.Tensor | int) -> tf.Tensor:

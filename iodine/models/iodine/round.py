@@ -146,9 +146,8 @@ class Round(SceneModel):
 
     def _mixture(self, outputs, mask_logits, scale) -> SlotImage:
         config = self.config
-        slots = outputs.shape[1] or tf.shape(outputs)[1]
         scale = background.likelihood_scales(
-            config.background, scale, config.likelihood_scale, slots
+            config.background, scale, config.likelihood_scale, background.num_slots_in(outputs)
         )
         return image_distribution(self.config.likelihood, outputs, mask_logits, scale)
 
@@ -164,7 +163,7 @@ class Round(SceneModel):
             posterior = self._posterior(parameters)
             z = posterior.mean() + posterior.stddev() * noise
             output = self._decoder_output(z)
-            prior = self.prior_of_slots(parameters.shape[1] or tf.shape(parameters)[1])
+            prior = self.prior_of_slots(background.num_slots_in(parameters))
             kl = tf.reduce_sum(posterior.kl_divergence(prior), axis=-1)
         mixture = self._mixture(*self._split_output(output, tf.shape(z)[:2]), scale)
         terms = mixture.pixel_terms(images)
