@@ -48,6 +48,7 @@ LAST = {
 ELSEWHERE = {
     "--dataset=imagenet/": "a download of 150 GB; tests/datasets/test_imagenet.py has the format",
     "--checkpoint=model.ckpt": "the authors' file; tests/launch/test_import_run.py writes one",
+    "--artifact=figure7,figure19": "weights of 35 x 35, data of 8 x 8 at smoke; test_reproduce.py",
     "--sweep=": "twenty processes of minutes; tests/launch/test_benchmark.py",
     "--list": "test_documented_commands runs all that only tell something",
 }
@@ -95,6 +96,8 @@ def words_of(command, number):
             words.append("sample")
     elif module == "reproduce":
         last.append("--data_dir=small_data")  # other sizes
+        if "--notrain" in given:  # its runs are of 35 x 35, the stimulus at this budget of 8 x 8
+            words = [word.replace(",figure10,", ",") for word in words]
     if "--control" in given:
         last.append("--run=runs/clips")
     if module in ("export", "decompose", "analyze") and "--output" not in given:
