@@ -33,6 +33,10 @@ def run(*command, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
+def pip(command, *words):
+    return run(sys.executable, "-m", "pip", "--disable-pip-version-check", command, *words)
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     """A copy, because building leaves files behind."""
@@ -47,8 +51,7 @@ def checkout(tmp_path_factory):
 @pytest.fixture(scope="module")
 def wheel(checkout, tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-deps")
-    done = run(*pip, "--wheel-dir", str(folder), str(checkout))
+    done = pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(checkout))
     if done.returncode and "setuptools>=77" in done.stderr:
         pytest.skip("setuptools can be had from no index")
     assert done.returncode == 0, done.stderr
@@ -60,8 +63,7 @@ def wheel(checkout, tmp_path_factory):
 def installed(wheel, tmp_path_factory):
     """A folder with the package and nothing else."""
     folder = tmp_path_factory.mktemp("installed")
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps")
-    done = run(*pip, "--target", str(folder), str(wheel))
+    done = pip("install", "--no-deps", "--target", str(folder), str(wheel))
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -150,7 +150,7 @@ def _plan(
 
 
 def _untrained(planned: Mapping[str, Run]) -> dict[str, str]:
-    """What would have to be trained first, and how long."""
+    """The runs that would have to be trained first, and their numbers of updates."""
     return {
         label: f"not trained; {run.config.train.steps:,} updates of {run.config.preset}"
         for label, run in planned.items()

@@ -21,7 +21,7 @@ class _Training:
     preset: str
     steps: int  # in all
     done: int
-    began: tuple[int, float] = (0, 0.0)  # updates and time, now as below
+    began: tuple[int, float] = (0, 0.0)  # updates and time at the last `begin`
     rated_from: tuple[int, float] | None = None
     rate: float | None = None
     is_running: bool = False
