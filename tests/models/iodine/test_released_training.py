@@ -24,6 +24,9 @@ NUM_STEPS = 3
 OUTPUTS, LOSSES, NORMS = 1e-4, 1e-5, 1e-4  # relative tolerances
 MOVEMENT = 0.01  # mean difference over mean movement, asked for over all variables; about 1e-5
 MOMENTS = 1e-3  # norm of the difference over norm
+# Rows of the table that pytest prints at its end.
+TOTAL, TERMS = "total losses of three steps", "terms of these losses, each"
+NORM = "gradients' norm of three steps"
 
 
 class Training(NamedTuple):
@@ -126,17 +129,16 @@ def test_scalars_of_every_step_agree(training):
     records, factor_losses = training.records, training.records["train/factor/loss"]
     for i, metrics in enumerate(training.steps):
         assert training.rates[i] == pytest.approx(records["train/learning_rate"][i], rel=1e-6)
-        for actual, recorded, tolerance in (
-            (metrics.loss + metrics.factor_loss, records["train/loss/total"][i], LOSSES),
-            (metrics.factor_loss, factor_losses[i], LOSSES),
-            (tf.reduce_sum(metrics.terms["kl"]), records["train/loss/kl"][i], LOSSES),
-            (metrics.mse, records["train/loss/mse"][i], LOSSES),
-            (metrics.gradient_norm, records["train/debug/global_grad_norm"][i], NORMS),
+        for kind, actual, recorded, tolerance in (
+            (TOTAL, metrics.loss + metrics.factor_loss, records["train/loss/total"][i], LOSSES),
+            (TERMS, metrics.factor_loss, factor_losses[i], LOSSES),
+            (TERMS, tf.reduce_sum(metrics.terms["kl"]), records["train/loss/kl"][i], LOSSES),
+            (TERMS, metrics.mse, records["train/loss/mse"][i], LOSSES),
+            (NORM, metrics.gradient_norm, records["train/debug/global_grad_norm"][i], NORMS),
         ):
             difference = abs(float(actual) - float(recorded)) / abs(float(recorded))
-            if tolerance == LOSSES:
-                note("loss terms of three steps", training.dataset, difference, tolerance)
-            assert difference < tolerance, i
+            note(kind, training.dataset, difference, tolerance)
+            assert difference < tolerance, (kind, i)
     # They differ from step to step, by more than the tolerances.
     assert len({round(float(np.log(value)), 3) for value in records["train/loss/total"]}) == 3
     rates = records["train/learning_rate"]
