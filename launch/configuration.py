@@ -51,13 +51,14 @@ def define_overrides(argv: Sequence[str]) -> None:
 
 
 def from_flags() -> Config:
-    """The preset with the overrides of the command line.
+    """The preset with the overrides of the command line, for this machine.
 
     Raises:
         UserError: for an unknown preset.
     """
     overrides = config_flags.get_override_values(flags.FLAGS["config"])
-    return override(registry.preset(flags.FLAGS.preset), overrides)
+    config = override(registry.preset(flags.FLAGS.preset), overrides)
+    return registry.for_this_machine(config)
 
 
 def _starting_point(argv: Sequence[str]) -> Config:

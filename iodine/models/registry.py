@@ -1,5 +1,6 @@
 """All models by the name that `config.model.kind` gives them, and all presets."""
 
+import dataclasses
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -54,7 +55,8 @@ def register(
         kind: its name; the default of `config_class.kind`.
         config_class: frozen dataclass of its own fields, all with defaults. Of a field that is 0
             where something is off, the name is listed in the class attribute `MAY_BE_ZERO`; a
-            method `check` may raise UserError for fields that do not go together.
+            method `check` may raise UserError for fields that do not go together, and a method
+            `for_this_machine` decide what a field leaves to the machine.
         constructor: builds it.
         presets: its named configurations.
     """
@@ -82,6 +84,13 @@ def preset(name: str) -> Config:
         if name in entry.presets:
             return entry.presets[name]()
     raise UserError(f"unknown preset {name!r}{_did_you_mean(name, preset_names())}")
+
+
+def for_this_machine(config: Config) -> Config:
+    """The configuration with what its model leaves to the machine decided."""
+    if not hasattr(config.model, "for_this_machine"):
+        return config
+    return dataclasses.replace(config, model=config.model.for_this_machine())
 
 
 def read_config(values: Mapping[str, Any]) -> Config:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from iodine.errors import UserError
 from iodine.models.iodine.background import BackgroundConfig
 from iodine.models.parts.decoders import DecoderConfig
+from iodine.models.parts.precision import with_decided_precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,13 +128,19 @@ class IodineConfig:
     # "bernoulli" components (Eq. 1), or "normal_of_mean", a Normal around the mixed image.
     likelihood: str = "normal"
     likelihood_scale: float = 0.1  # sigma of the Normal, scale of the Logistic; Bernoulli: unused
-    precision: str = "float32"  # of the convolutions: "float32" or "bfloat16"; all else is float32
+    # Of the convolutions, all else is float32: "float32", "bfloat16", or "auto": bfloat16 where the
+    # machine computes with it. A run keeps what "auto" was when it began.
+    precision: str = "float32"
     recompute: bool = False  # each iteration anew in the backward pass: less memory, more time
     decoder: DecoderConfig = dataclasses.field(default_factory=DecoderConfig)
     refinement: RefinementConfig = RefinementConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     sequence: SequenceConfig = SequenceConfig()
     background: BackgroundConfig = dataclasses.field(default_factory=BackgroundConfig)
+
+    def for_this_machine(self) -> "IodineConfig":
+        """With what is left to the machine decided."""
+        return with_decided_precision(self)
 
     def check(self) -> None:
         """Raises UserError for fields that do not go together."""

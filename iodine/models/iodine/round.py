@@ -18,9 +18,8 @@ from iodine.models.parts.decoders import build_decoder
 from iodine.models.parts.distributions import tfd
 from iodine.models.parts.image_distributions import SlotImage
 from iodine.models.parts.likelihoods import image_distribution
+from iodine.models.parts.precision import convolution_dtype
 from iodine.models.parts.recomputation import recomputed
-
-PRECISIONS = {"float32": tf.float32, "bfloat16": tf.bfloat16}
 
 
 class Round(SceneModel):
@@ -48,7 +47,6 @@ class Round(SceneModel):
         """
         super().__init__(name=name)
         _check_choice("scale_map", config.scale_map, distributions.SCALE_MAPS)
-        _check_choice("precision", config.precision, PRECISIONS)
         self.config = config
         self.clips = FrameOrder(config.sequence) if config.sequence.enabled else None
         self.spec = Spec(
@@ -63,7 +61,7 @@ class Round(SceneModel):
         self._gradient_share = 1.0
         if config.refinement.gradient_of_batch_mean:
             self._gradient_share = 1 / train_batch_size
-        self._conv_dtype = PRECISIONS[config.precision]
+        self._conv_dtype = convolution_dtype(config.precision)
         self.prior = distributions.prior(config.prior, config.scale_map)
         side = image_shape[0]
         self.decoder = build_decoder(config.decoder, config.latent_size, side)

@@ -83,5 +83,7 @@ def test_xla_computes_bfloat16_and_recomputation():
 
 
 def test_unknown_precision_is_refused():
-    with pytest.raises(UserError, match="unknown precision 'float16'; known: float32, bfloat16"):
+    with pytest.raises(
+        UserError, match="unknown precision 'float16'; known: float32, bfloat16, auto"
+    ):
         Iodine(small_config({"precision": "float16"}), (8, 8, 3))
