@@ -145,14 +145,14 @@ class CoarseBroadcastDecoder(snt.Module):
         """Maps z [N, Z] to [N, H, W, output_channels], computing in the type of z."""
         x, mask = self.coarse(z), None
         if self._smooth_mask:
-            x, mask = x[..., :-1], x[..., -1:]
+            x, mask = tf.split(x, [x.shape[-1] - 1, 1], axis=-1)
             mask = tf.image.resize(mask, [side * self._upsampling for side in mask.shape[1:3]])
         if self._upsampling > 1:  # TensorFlow refuses 1
             x = tf.nn.depth_to_space(x, self._upsampling)
         if mask is not None:
             parts = [x, tf.cast(mask, x.dtype)]
             x = tf.concat(parts[::-1] if self._mask_first else parts, axis=-1)
-        return x[:, : self._image_size, : self._image_size]
+        return _cropped(x, self._image_size)
 
 
 class DeconvDecoder(snt.Module):
@@ -208,10 +208,20 @@ class DeconvDecoder(snt.Module):
         x = tf.reshape(x, [-1, self._side, self._side, self.RESHAPED_CHANNELS])
         for deconv in self.upsample:
             x = self._activation(deconv(x))
-        x = tf.cast(x[:, : self._image_size, : self._image_size], z.dtype)
+        x = tf.cast(_cropped(x, self._image_size), z.dtype)
         # For an unknown number of slots TensorFlow loses the size of a transposed convolution.
         x.set_shape([None, self._image_size, self._image_size, None])
         return self.last(self._activation(self.conv(x)))
+
+
+def _cropped(x: tf.Tensor, side: int) -> tf.Tensor:
+    """The first rows and columns of [N, H, W, C].
+
+    By `tf.slice`: the gradient of an index takes a tenth of a step of `tetrominoes_fast`.
+    """
+    if x.shape[1] == x.shape[2] == side:
+        return x
+    return tf.slice(x, [0, 0, 0, 0], [-1, side, side, -1])
 
 
 def build_decoder(
