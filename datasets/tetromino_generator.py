@@ -2,7 +2,7 @@
 
 Three pieces of four blocks each lie on a black ground without overlapping (they may touch, unless
 told otherwise), each in one of six colours, anywhere wholly inside the image and not aligned to the
-blocks. Variants of ours have one piece, or up to five.
+blocks. Variants of ours have one piece, or up to five, and no or at least one green square.
 
 Pieces look as in the released file, where every block of 5 x 5 pixels is bevelled: ten records of
 it, drawn from their ids, corners and colours alone, came out the same in every pixel. Blocks of
@@ -66,6 +66,7 @@ BEVEL = np.array(
 BEVEL.setflags(write=False)
 
 _COLOR_VALUES = tuple(COLORS.values())
+_GREEN_SQUARE = 19, COLORS["green"]
 # Sides of an image in blocks, by the number of pieces, at which every choice of pieces has layouts
 # and they are found: the rarest take 5,500 draws on average (five pieces, 7 blocks of 5 pixels).
 _MIN_BLOCKS = {1: 4, 2: 6, 3: 7, 4: 7, 5: 7}
@@ -134,10 +135,12 @@ def generate_scene(
     block_size: int = 5,
     may_touch: bool = True,
     num_pieces: tuple[int, int] = (NUM_PIECES, NUM_PIECES),
+    green_squares: bool | None = None,
 ) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
     """Draws one scene, a pure function of its arguments.
 
-    Shape and colour of each piece are uniform and independent. Given the shapes, the positions are
+    Shape and colour of each piece are uniform and independent, drawn again all together until there
+    is a green square, or none, where that is asked for. Given the shapes, the positions are
     uniform over all admissible layouts: positions of all pieces are drawn again until none overlap,
     or touch where that is not allowed.
 
@@ -150,6 +153,7 @@ def generate_scene(
       block_size: side of a block in pixels.
       may_touch: whether pixels of two pieces may share an edge, as they may in the paper's data.
       num_pieces: least and greatest number of pieces, all equally frequent; 1 to 5.
+      green_squares: True asks for at least one green square, False for none, None for either.
 
     Returns:
       With L one more than the greatest number of pieces: `image` uint8 `[H, W, 3]`, in each
@@ -170,8 +174,12 @@ def generate_scene(
         )
     numbers = raw_numbers(seed, split, index)
     count = most if least == most else least + below(most - least + 1, numbers)
-    shape_ids = [1 + below(len(SHAPES), numbers) for _ in range(count)]
-    colors = [_COLOR_VALUES[below(len(_COLOR_VALUES), numbers)] for _ in range(count)]
+    while True:
+        shape_ids = [1 + below(len(SHAPES), numbers) for _ in range(count)]
+        colors = [_COLOR_VALUES[below(len(_COLOR_VALUES), numbers)] for _ in range(count)]
+        has_one = _GREEN_SQUARE in zip(shape_ids, colors, strict=True)
+        if green_squares in (None, has_one):
+            break
     pieces = [_piece(shape_id, image_size, block_size) for shape_id in shape_ids]
     corners = _corners(pieces, image_size, may_touch, numbers)
     image, label_map = draw_pieces(shape_ids, corners, colors, image_size, block_size)

@@ -75,7 +75,7 @@ _RELEASED_URL = (
 class TetrominoesConfig(SceneConfig):
     """A variant of Tetrominoes.
 
-    `block_size`, `may_touch` and `num_pieces` are those of `generate_scene`;
+    `block_size`, `may_touch`, `num_pieces` and `green_squares` are those of `generate_scene`;
     `is_ambiguous` says whether the scenes are those of `ambiguous_tetrominoes`. `motion` says
     whether they are clips of `moving_tetrominoes`, and of which kind; empty for still images.
     """
@@ -83,6 +83,7 @@ class TetrominoesConfig(SceneConfig):
     block_size: int = 5
     may_touch: bool = True
     num_pieces: tuple[int, int] = (NUM_PIECES, NUM_PIECES)
+    green_squares: bool | None = None
     is_ambiguous: bool = False
     motion: str = ""
 
@@ -102,7 +103,7 @@ class Tetrominoes(SceneBuilder):
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         "1.0.0": "First version. The 8 x 8 and the released variants are still at it.",
         "2.0.0": "Blocks of 5 x 5 pixels are bevelled as in the released file; they were flat. "
-        "New: more, single; moving_generated and its like.",
+        "New: more, single; moving_generated and its like; those with and without green squares.",
     }
     BUILDER_CONFIGS = (
         TetrominoesConfig(
@@ -117,6 +118,23 @@ class Tetrominoes(SceneBuilder):
         TetrominoesConfig(
             name="more",
             description="As generated, but with 3 to 5 pieces: more than were trained on.",
+            seconds_a_scene=0.006,
+            **_GENERATED,
+            **_MORE,
+        ),
+        TetrominoesConfig(
+            name="generated_no_green_squares",
+            description="As generated, but no piece is a green square.",
+            green_squares=False,
+            num_entities=NUM_ENTITIES,
+            seconds_a_scene=_SECONDS_A_SCENE,
+            **_GENERATED,
+            **_SIZES,
+        ),
+        TetrominoesConfig(
+            name="more_green_squares",
+            description="As more, but at least one piece is a green square.",
+            green_squares=True,
             seconds_a_scene=0.006,
             **_GENERATED,
             **_MORE,
@@ -232,7 +250,7 @@ class Tetrominoes(SceneBuilder):
         place = self.settings["seed"], split, index, config.image_size[0], config.block_size
         if config.is_ambiguous:
             return ambiguous_tetrominoes.generate_scene(*place)
-        return generate_scene(*place, config.may_touch, config.num_pieces)
+        return generate_scene(*place, config.may_touch, config.num_pieces, config.green_squares)
 
     def released_schema(self) -> released_records.Schema:
         """That of the released file."""

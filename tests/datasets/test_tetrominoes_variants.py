@@ -12,6 +12,8 @@ from iodine.errors import UserError
 FEW = {"num_train": 2, "num_validation": 1, "num_test": 12}
 SIZES = {
     "generated": [60_000, 320, 5_000],
+    "generated_no_green_squares": [60_000, 320, 5_000],
+    "more_green_squares": [1_000, 320, 1_000],
     "single": [60_000, 320, 5_000],
     "more": [1_000, 320, 1_000],
     "more_small": [1_000, 320, 1_000],
@@ -19,6 +21,8 @@ SIZES = {
 }
 VERSIONS = {
     "generated": "2.0.0",
+    "generated_no_green_squares": "2.0.0",
+    "more_green_squares": "2.0.0",
     "more": "2.0.0",
     "single": "2.0.0",
     "ambiguous": "2.0.0",
@@ -41,16 +45,22 @@ def test_default_sizes(variant):
 
 
 @pytest.mark.parametrize(
-    ("variant", "num_pieces", "counts"),
-    [("generated", (3, 3), {3}), ("more", (3, 5), {3, 4, 5}), ("single", (1, 1), {1})],
+    ("variant", "num_pieces", "green_squares", "counts"),
+    [
+        ("generated", (3, 3), None, {3}),
+        ("generated_no_green_squares", (3, 3), False, {3}),
+        ("more", (3, 5), None, {3, 4, 5}),
+        ("more_green_squares", (3, 5), True, {3, 4, 5}),
+        ("single", (1, 1), None, {1}),
+    ],
 )
-def test_data_on_disk_are_the_drawn_scenes(tmp_path, variant, num_pieces, counts):
+def test_data_on_disk_are_the_drawn_scenes(tmp_path, variant, num_pieces, green_squares, counts):
     name = f"tetrominoes/{variant}"
     preparation.prepare(name, str(tmp_path), settings=FEW)
     examples = list(tfds.as_numpy(tfds.load(name, split="test", data_dir=str(tmp_path))))
     assert len(examples) == 12
     for index, example in enumerate(examples):
-        expected = generate_scene(0, "test", index, 35, 5, True, num_pieces)
+        expected = generate_scene(0, "test", index, 35, 5, True, num_pieces, green_squares)
         np.testing.assert_array_equal(example["image"], expected["image"])
         np.testing.assert_array_equal(example["label_map"][..., 0], expected["label_map"])
         np.testing.assert_array_equal(example["visibility"], expected["visibility"])

@@ -40,5 +40,6 @@ class Workload:
     stands_in: bool = False  # trains on something simpler than the task's own data
     more_objects: str = ""  # a data set with more objects than are trained on (Figures 7, 9)
     more_slots: int = 0  # K for that data set
+    held_out: str = ""  # what it has and the training's data do not, as in "green spheres"
     ambiguous: str = ""  # a data set of stimuli with several readings (Figure 10)
     occluded: str = ""  # clips in which objects are hidden for a while (Figure 12)

@@ -43,6 +43,7 @@ _PAPER = {
         {"data.dataset": "clevr/released_max6_no_green_spheres"},
         more_objects="clevr/released_max9_green_spheres",
         more_slots=11,
+        held_out="green spheres",
     ),
     CLEVR6_GRAYSCALE: Workload("clevr6", {"data.dataset": "clevr/released_max6_grayscale"}),
     MULTI_DSPRITES: Workload("multi_dsprites"),
@@ -62,7 +63,13 @@ _CPU_TETRIS = Workload(
 )
 _CPU = {
     CLEVR6: dataclasses.replace(_CPU_TETRIS, stands_in=True),
-    CLEVR6_NO_GREEN_SPHERES: dataclasses.replace(_CPU_TETRIS, stands_in=True),
+    CLEVR6_NO_GREEN_SPHERES: dataclasses.replace(
+        _CPU_TETRIS,
+        overrides={"data.dataset": "tetrominoes/generated_no_green_squares"},
+        stands_in=True,
+        more_objects="tetrominoes/more_green_squares",
+        held_out="green squares",
+    ),
     MULTI_DSPRITES: Workload("multi_dsprites_fast"),
     MULTI_DSPRITES_BINARIZED: Workload("multi_dsprites_binarized_fast"),
     SHAPES: Workload("shapes_fast"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -79,17 +80,19 @@ def unseen_objects(
     """Entities of one scene whose colour and shape never occur together in other scenes.
 
     Args:
-        factors: `color` and `shape`, [L] of ids.
-        seen: batches of them, [B, L]; absent entities do not matter.
+        factors: `color`, ids [L] or RGB [L, 3], and `shape`, ids [L].
+        seen: batches of them, [B, L, ...]; absent entities do not matter.
         is_object: bool [L], which entities of the scene are objects.
     """
-    pairs = {
-        pair
-        for batch in seen
-        for pair in zip(batch["color"].flat, batch["shape"].flat, strict=True)
-    }
-    here = zip(factors["color"], factors["shape"], strict=True)
+    pairs = {pair for batch in seen for pair in _colors_and_shapes(batch)}
+    here = _colors_and_shapes(factors)
     return [i for i, pair in enumerate(here) if is_object[i] and pair not in pairs]
+
+
+def _colors_and_shapes(factors: dict[str, np.ndarray]) -> list[tuple[Any, ...]]:
+    """Of every entity, by itself."""
+    shapes = factors["shape"].reshape(-1, 1)
+    return list(map(tuple, np.hstack([factors["color"].reshape(len(shapes), -1), shapes]).tolist()))
 
 
 def crowded_scene(context: Context, run: Run) -> CrowdedScene:
@@ -101,7 +104,7 @@ def crowded_scene(context: Context, run: Run) -> CrowdedScene:
     batch, row = divmod(index, len(batches[0]["image"]))
     scene = batches[batch]
     unseen = []
-    if not workload.stands_in:  # a stand-in leaves out nothing
+    if workload.held_out:
         trained = context.batches(run.config.data.dataset, num_images)
         factors = {name: scene["factors"][name][row] for name in ("color", "shape")}
         is_object = scene["mask"][row].any(axis=(1, 2)) & (np.arange(len(scene["mask"][row])) > 0)

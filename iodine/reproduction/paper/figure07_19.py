@@ -173,10 +173,11 @@ def _over(part: dict[str, Any], scenes: str = "", objects: str = "") -> str:
 
 def _scene_in_words(run: Run, scene: CrowdedScene) -> str:
     values = _scene_numbers(scene)
-    held_out = f"{values['unseen found']} of {values['unseen']} objects of a colour and shape that "
-    held_out += "were not trained on together are found"
-    if run.training.workload.stands_in:
-        held_out = f"a stand-in ({run.config.data.dataset}), nothing held out from training"
+    name, trained = run.training.workload.held_out, run.config.data.dataset
+    held_out = f"no combination of colour and shape in it was held out from training ({trained})"
+    if values["unseen"]:
+        held_out = f"{values['unseen found']} of {values['unseen']} {name}, of which {trained} has "
+        held_out += "none, found"
     ari = values["fg_ari"]
     return (
         f"{values['found']} of {values['objects']} objects of the shown scene have a slot of their "

@@ -81,6 +81,13 @@ def test_unseen_objects_have_pairs_that_never_occur():
     assert unseen_objects(factors, seen, is_object & (np.arange(4) != 2)) == []
 
 
+def test_colours_may_be_rgb():
+    green, red = [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]
+    factors = {"color": np.array([green, green, red]), "shape": np.array([1, 2, 2])}
+    seen = [{"color": np.array([[green, red, green]]), "shape": np.array([[1, 2, 3]])}]
+    assert unseen_objects(factors, seen, np.ones(3, bool)) == [1]
+
+
 def test_scores_of_the_scene():
     first, last = scene().fg_ari()
     assert last == 1
@@ -117,8 +124,14 @@ def test_numbers_of_every_decoding_and_what_is_left_out():
     assert text == "0.750 over 3 of 3-5 with K = 6 (1 image without foreground left out)"
     assert generalisation._mean_ari(values[:, 1:2])["fg_ari"] == [None, None]
     words = generalisation._scene_in_words
-    run = SimpleNamespace(training=SimpleNamespace(workload=SimpleNamespace(stands_in=False)))
-    assert "before any refinement, 1.000 after 1;" in words(run, scene())
+    workload = SimpleNamespace(held_out="green squares")
+    run = SimpleNamespace(
+        training=SimpleNamespace(workload=workload),
+        config=SimpleNamespace(data=SimpleNamespace(dataset="some/data")),
+    )
+    assert "before any refinement, 1.000 after 1; no combination of" in words(run, scene())
+    told = words(run, scene(unseen=[3]))
+    assert told.endswith("1 of 1 green squares, of which some/data has none, found")
 
 
 def test_without_model_or_data_there_is_a_place():
