@@ -1,4 +1,4 @@
-"""`iodine-benchmark`: what a training step costs, and what its convolutions alone would.
+"""`iodine-benchmark`: what a training step costs, and what its arithmetic alone would.
 
 Measures one variant, compares two in turn (--compare=default,plain), or varies slots, iterations,
 image side and batch (--sweep). A variant changes the preset: default, plain (first layers without

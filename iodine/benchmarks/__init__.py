@@ -1,1 +1,1 @@
-"""How long a step takes, how much memory, and what its convolutions alone would take."""
+"""How long a step takes, how much memory, and what its arithmetic alone would take."""

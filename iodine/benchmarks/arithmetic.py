@@ -14,7 +14,8 @@ _KINDS = {
     "Conv2DBackpropFilter": "filter_gradient",
 }
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-_PRODUCTS = ("MatMul", "BatchMatMulV2")
+# With the names of the attributes that say what is transposed.
+_PRODUCTS = {"MatMul": ("transpose_a", "transpose_b"), "BatchMatMulV2": ("adj_x", "adj_y")}
 
 
 class Convolution(NamedTuple):
@@ -32,6 +33,22 @@ class Convolution(NamedTuple):
     def operations(self) -> int:
         """Multiplications and additions, those with padding included."""
         return 2 * math.prod(self.output_shape[:3]) * math.prod(self.kernel_shape)
+
+
+class MatrixProduct(NamedTuple):
+    """One product of matrices, or of batches of them; shapes as they are given."""
+
+    left_shape: tuple[int, ...]
+    right_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    transposed: tuple[bool, bool]  # left, right
+    dtype: str
+
+    @property
+    def operations(self) -> int:
+        """Multiplications and additions."""
+        inner = self.left_shape[-2 if self.transposed[0] else -1]
+        return 2 * math.prod(self.output_shape) * inner
 
 
 def step_operations(trainer: Trainer) -> list[tf.Operation]:
@@ -58,15 +75,9 @@ def convolutions(operations: list[tf.Operation]) -> collections.Counter[Convolut
     return collections.Counter(_convolution(op) for op in operations if op.type in _KINDS)
 
 
-def matrix_operations(operations: list[tf.Operation]) -> int:
-    """Multiplications and additions of all matrix products."""
-    total = 0
-    for op in operations:
-        if op.type in _PRODUCTS:
-            transposed = op.get_attr("transpose_a" if op.type == "MatMul" else "adj_x")
-            inner = op.inputs[0].shape[-2 if transposed else -1]
-            total += 2 * math.prod(op.outputs[0].shape.as_list()) * inner
-    return total
+def matrix_products(operations: list[tf.Operation]) -> collections.Counter[MatrixProduct]:
+    """How often each product of matrices occurs."""
+    return collections.Counter(_product(op) for op in operations if op.type in _PRODUCTS)
 
 
 def _ancestors(outputs: list[tf.Tensor]) -> list[tf.Operation]:
@@ -102,3 +113,11 @@ def _convolution(op: tf.Operation) -> Convolution:
         padding=op.get_attr("padding").decode(),
         dtype=op.outputs[0].dtype.name,
     )
+
+
+def _product(op: tf.Operation) -> MatrixProduct:
+    left, right, result = (
+        tuple(tensor.shape.as_list()) for tensor in (*op.inputs[:2], op.outputs[0])
+    )
+    transposed = tuple(op.get_attr(name) for name in _PRODUCTS[op.type])
+    return MatrixProduct(left, right, result, transposed, op.outputs[0].dtype.name)

@@ -1,45 +1,61 @@
-"""The time that a step's convolutions alone would take, one after the other."""
+"""The time that a step's convolutions and matrix products alone would take, one by one."""
 
-import collections
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from iodine.benchmarks.arithmetic import Convolution
+from iodine.benchmarks.arithmetic import Convolution, MatrixProduct
 from iodine.benchmarks.clock import Seconds, timed
 
+Operation = Convolution | MatrixProduct
 
-class ConvolutionTimer:
-    """Runs every distinct convolution of a step by itself, on random numbers of its shapes."""
 
-    def __init__(self, counts: collections.Counter[Convolution]):
-        """Builds and warms up one function for each distinct convolution."""
+class OperationTimer:
+    """Runs every distinct operation by itself, on random numbers of its shapes."""
+
+    def __init__(self, counts: Mapping[Operation, int]):
+        """Builds and warms up one function for each; takes how often each is to be counted."""
         self._counts = counts
-        self._functions = {c: build(c) for c in counts}
+        self._functions = {operation: build(operation) for operation in counts}
         for run in self._functions.values():
             run()
 
-    def times(self) -> dict[Convolution, Seconds]:
-        """How long all its occurrences in a step take, for each distinct convolution."""
+    def times(self) -> dict[Operation, Seconds]:
+        """How long all its occurrences in a step take, for each distinct operation."""
         found = {}
-        for convolution, run in self._functions.items():
-            once, count = timed(run), self._counts[convolution]
-            found[convolution] = Seconds(count * once.wall, count * once.processor)
+        for operation, run in self._functions.items():
+            once, count = timed(run), self._counts[operation]
+            found[operation] = Seconds(count * once.wall, count * once.processor)
         return found
 
 
-def build(convolution: Convolution) -> Callable[[], tf.Tensor]:
+def build(operation: Operation) -> Callable[[], tf.Tensor]:
+    """A function without arguments that runs the operation once."""
+    if isinstance(operation, MatrixProduct):
+        return _build_product(operation)
+    return _build_convolution(operation)
+
+
+def _build_product(product: MatrixProduct) -> Callable[[], tf.Tensor]:
+    left, right = (_random(shape, product.dtype) for shape in product[:2])
+    transpose_left, transpose_right = product.transposed
+
+    # The operands are arguments: TensorFlow would work constants out beforehand.
+    @tf.function(autograph=False)
+    def multiply(left, right):
+        return tf.matmul(left, right, transpose_a=transpose_left, transpose_b=transpose_right)
+
+    return functools.partial(multiply.get_concrete_function(left, right), left, right)
+
+
+def _build_convolution(convolution: Convolution) -> Callable[[], tf.Tensor]:
     placing = {
         "strides": [1, convolution.stride, convolution.stride, 1],
         "padding": convolution.padding,
     }
-    image, kernel, output = (
-        tf.cast(tf.random.stateless_uniform(shape, [0, 1]), convolution.dtype)
-        for shape in convolution[1:4]
-    )
+    image, kernel, output = (_random(shape, convolution.dtype) for shape in convolution[1:4])
 
-    # The operands are arguments: TensorFlow would work constants out beforehand.
     @tf.function(autograph=False)
     def forward(image, kernel):
         return tf.raw_ops.Conv2D(input=image, filter=kernel, **placing)
@@ -68,3 +84,7 @@ def build(convolution: Convolution) -> Callable[[], tf.Tensor]:
         "filter_gradient": (filter_gradient, (image, output)),
     }[convolution.kind]
     return functools.partial(run.get_concrete_function(*operands), *operands)
+
+
+def _random(shape: tuple[int, ...], dtype: str) -> tf.Tensor:
+    return tf.cast(tf.random.stateless_uniform(shape, [0, 1]), dtype)

@@ -3,7 +3,7 @@
 import functools
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from iodine.benchmarks import arithmetic, process
 from iodine.benchmarks.clock import Seconds
-from iodine.benchmarks.limit import ConvolutionTimer
+from iodine.benchmarks.limit import Operation, OperationTimer
 from iodine.benchmarks.subject import Subject
 from iodine.config import Config
 from iodine.training.devices import numerics
@@ -45,8 +45,8 @@ def measure(
 ) -> dict[str, Any]:
     """Everything about one variant.
 
-    A repetition times a step and then all its convolutions, so that what else the machine does
-    hits both.
+    A repetition times a step and then all its convolutions and matrix products, so that what else
+    the machine does hits both.
 
     Args:
         config: of the variant; its batch size is measured.
@@ -56,12 +56,13 @@ def measure(
 
     Returns:
         JSON types; times in milliseconds, memory in MiB, arithmetic in units of 10^9. Without the
-        limit for a model that has no convolution.
+        limit for a model that has neither convolutions nor matrix products.
     """
     subject = Subject(config)
     operations = arithmetic.step_operations(subject.trainer)
-    counts = arithmetic.convolutions(operations)
-    timer = ConvolutionTimer(counts)
+    convolutions = arithmetic.convolutions(operations)
+    products = arithmetic.matrix_products(operations)
+    timer = OperationTimer({**convolutions, **products})
     subject.time_inference()  # traces
     steps, limits, inferences = [], [], []
     for _ in range(repetitions):
@@ -78,13 +79,11 @@ def measure(
         "step_processor_ms": spread(step.processor),
         "images_per_second": 1e3 * config.train.batch_size / float(np.median(step.wall)),
         "inference_ms": spread(_clocks(inferences).wall),
-        **(_beside_limit(step, limit) if counts else {}),
-        "convolution_gigaoperations": sum(c.operations * n for c, n in counts.items()) / 1e9,
-        "matrix_gigaoperations": arithmetic.matrix_operations(operations) / 1e9,
-        "convolutions": [
-            {**c._asdict(), "count": n, "all_ms": spread(_clocks([t[c] for t in limits]).wall)}
-            for c, n in sorted(counts.items())
-        ],
+        **(_beside_limit(step, limit) if convolutions or products else {}),
+        "convolution_gigaoperations": _gigaoperations(convolutions),
+        "matrix_gigaoperations": _gigaoperations(products),
+        "convolutions": _each(convolutions, limits),
+        "matrix_products": _each(products, limits),
         "waiting_for_data": subject.waiting_share(batches, repetitions),
         "machine": machine(),
     }
@@ -101,6 +100,20 @@ def _beside_limit(step: Seconds, limit: Seconds) -> dict[str, Any]:
         "step_over_limit": spread(step.wall / limit.wall),
         "step_over_limit_processor": spread(step.processor / limit.processor),
     }
+
+
+def _gigaoperations(counts: Mapping[Operation, int]) -> float:
+    return sum(operation.operations * n for operation, n in counts.items()) / 1e9
+
+
+def _each(
+    counts: Mapping[Operation, int], limits: Sequence[Mapping[Operation, Seconds]]
+) -> list[dict[str, Any]]:
+    """What every distinct operation is, how often it occurs, and the time of all of these."""
+    return [
+        {**o._asdict(), "count": n, "all_ms": spread(_clocks([times[o] for times in limits]).wall)}
+        for o, n in sorted(counts.items())
+    ]
 
 
 def compare(first: Config, second: Config, repetitions: int) -> dict[str, Any]:
@@ -158,11 +171,11 @@ def measurement_lines(report: dict[str, Any]) -> list[str]:
     beside_limit, rate = [], ""
     if "limit_ms" in report:
         beside_limit = [
-            f"limit             {milliseconds('limit_ms')}, the step's convolutions alone",
+            f"limit             {milliseconds('limit_ms')}, its convolutions and products alone",
             f"step / limit      {ratio('step_over_limit')}; of processor time "
             f"{ratio('step_over_limit_processor')}",
         ]
-        rate = f" ({work / report['limit_ms']['median']:.2f} TFLOP/s at the limit)"
+        rate = f" ({(work + products) / report['limit_ms']['median']:.2f} TFLOP/s at the limit)"
     lines = [
         f"{report['variant']}, batch {report['batch_size']}; median of "
         f"{report['repetitions']} repetitions (quartiles)",
@@ -170,8 +183,8 @@ def measurement_lines(report: dict[str, Any]) -> list[str]:
         f"images a second   {report['images_per_second']:.1f}",
         f"inference         {milliseconds('inference_ms')}",
         *beside_limit,
-        f"arithmetic        {work:.1f} GFLOP of convolutions{rate}, {products:.2f} GFLOP of matrix "
-        "products",
+        f"arithmetic        {work:.1f} GFLOP of convolutions, {products:.2f} GFLOP of matrix "
+        f"products{rate}",
         f"waiting for data  {report['waiting_for_data']:.2%} of the time",
     ]
     if "peak_memory_mib" in report:

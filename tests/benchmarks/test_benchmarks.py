@@ -27,7 +27,7 @@ def small(changes=None):
 def count(changes=None):
     trainer = Trainer(small(changes), strategy.choose_strategy("none"))
     operations = arithmetic.step_operations(trainer)
-    return arithmetic.convolutions(operations), arithmetic.matrix_operations(operations)
+    return arithmetic.convolutions(operations), arithmetic.matrix_products(operations)
 
 
 def layer(images, side, channels, outputs, stride=1):
@@ -106,9 +106,14 @@ def test_operations_of_a_convolution_and_of_matrix_products():
         return tf.matmul(a, b), tf.matmul(b, b, transpose_a=True), tf.matmul(a[None], b[None])
 
     graph = products.get_concrete_function(tf.zeros([3, 5]), tf.zeros([5, 7])).graph
-    assert arithmetic.matrix_operations(graph.get_operations()) == 2 * (
-        3 * 5 * 7 + 7 * 5 * 7 + 3 * 5 * 7
-    )
+    found = arithmetic.matrix_products(graph.get_operations())
+    plain, turned = (False, False), (True, False)
+    assert found == {
+        ((3, 5), (5, 7), (3, 7), plain, "float32"): 1,
+        ((5, 7), (5, 7), (7, 7), turned, "float32"): 1,
+        ((1, 3, 5), (1, 5, 7), (1, 3, 7), plain, "float32"): 1,
+    }
+    assert sum(p.operations for p in found) == 2 * (3 * 5 * 7 + 7 * 5 * 7 + 3 * 5 * 7)
 
 
 @pytest.mark.parametrize(("padding", "side"), [("SAME", 8), ("VALID", 6)])
@@ -122,10 +127,26 @@ def test_padding_is_read_from_the_operation(padding, side):
     assert (found.padding, found.output_shape, number) == (padding, (2, side, side, 5), 1)
 
 
-def test_timer_runs_every_convolution_of_a_step():
-    counts = count()[0]
-    times = limit.ConvolutionTimer(counts).times()
-    assert times.keys() == counts.keys()
+def test_timer_runs_every_convolution_and_product_of_a_step():
+    convolutions, products = count()
+    assert products
+    times = limit.OperationTimer({**convolutions, **products}).times()
+    assert times.keys() == {*convolutions, *products}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "transposed"),
+    [
+        ((3, 5), (5, 7), (False, False)),
+        ((5, 3), (7, 5), (True, True)),
+        ((2, 3, 5), (2, 7, 5), (False, True)),
+    ],
+)
+def test_timed_products_have_the_shape_of_the_product(left, right, transposed):
+    shape = (*left[:-2], 3, 7)
+    product = arithmetic.MatrixProduct(left, right, shape, transposed, "float32")
+    assert tuple(limit.build(product)().shape) == shape
+    assert product.operations == 2 * 3 * 5 * 7 * (2 if len(left) == 3 else 1)
 
 
 @pytest.mark.parametrize("kind", ["forward", "input_gradient", "filter_gradient"])

@@ -66,7 +66,7 @@ def _cost(config: Config, repetitions: int, with_memory: bool) -> dict[str, Any]
     model = registry.build(smaller)
     arithmetic = found["convolution_gigaoperations"] + found["matrix_gigaoperations"]
     memory = found["peak_memory_mib"] - found["memory_at_start_mib"] if with_memory else None
-    limit = found.get("step_over_limit_processor", {})  # a model without convolutions has none
+    limit = found.get("step_over_limit_processor", {})  # a model without arithmetic has none
     return {
         "preset": config.preset,
         "side of an image": config.data.image_size,
