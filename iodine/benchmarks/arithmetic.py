@@ -2,7 +2,8 @@
 
 import collections
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -78,6 +79,11 @@ def convolutions(operations: list[tf.Operation]) -> collections.Counter[Convolut
 def matrix_products(operations: list[tf.Operation]) -> collections.Counter[MatrixProduct]:
     """How often each product of matrices occurs."""
     return collections.Counter(_product(op) for op in operations if op.type in _PRODUCTS)
+
+
+def total(counts: Mapping[Any, int]) -> int:
+    """Multiplications and additions of all convolutions, or products of matrices, counted."""
+    return sum(operation.operations * number for operation, number in counts.items())
 
 
 def _ancestors(outputs: list[tf.Tensor]) -> list[tf.Operation]:

@@ -1,7 +1,8 @@
 """The time that a step's convolutions and matrix products alone would take, one by one."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,10 +15,12 @@ Operation = Convolution | MatrixProduct
 class OperationTimer:
     """Runs every distinct operation by itself, on random numbers of its shapes."""
 
-    def __init__(self, counts: Mapping[Operation, int]):
-        """Builds and warms up one function for each; takes how often each is to be counted."""
-        self._counts = counts
-        self._functions = {operation: build(operation) for operation in counts}
+    def __init__(self, counts: Iterable[Mapping[Any, int]]):
+        """Takes how often each occurs, kind by kind; builds and warms up a function for each."""
+        self._counts: dict[Operation, int] = {}
+        for of_kind in counts:
+            self._counts.update(of_kind)
+        self._functions = {operation: build(operation) for operation in self._counts}
         for run in self._functions.values():
             run()
 

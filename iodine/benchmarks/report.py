@@ -62,7 +62,7 @@ def measure(
     operations = arithmetic.step_operations(subject.trainer)
     convolutions = arithmetic.convolutions(operations)
     products = arithmetic.matrix_products(operations)
-    timer = OperationTimer({**convolutions, **products})
+    timer = OperationTimer([convolutions, products])
     subject.time_inference()  # traces
     steps, limits, inferences = [], [], []
     for _ in range(repetitions):
@@ -80,8 +80,8 @@ def measure(
         "images_per_second": 1e3 * config.train.batch_size / float(np.median(step.wall)),
         "inference_ms": spread(_clocks(inferences).wall),
         **(_beside_limit(step, limit) if convolutions or products else {}),
-        "convolution_gigaoperations": _gigaoperations(convolutions),
-        "matrix_gigaoperations": _gigaoperations(products),
+        "convolution_gigaoperations": arithmetic.total(convolutions) / 1e9,
+        "matrix_gigaoperations": arithmetic.total(products) / 1e9,
         "convolutions": _each(convolutions, limits),
         "matrix_products": _each(products, limits),
         "waiting_for_data": subject.waiting_share(batches, repetitions),
@@ -102,12 +102,8 @@ def _beside_limit(step: Seconds, limit: Seconds) -> dict[str, Any]:
     }
 
 
-def _gigaoperations(counts: Mapping[Operation, int]) -> float:
-    return sum(operation.operations * n for operation, n in counts.items()) / 1e9
-
-
 def _each(
-    counts: Mapping[Operation, int], limits: Sequence[Mapping[Operation, Seconds]]
+    counts: Mapping[Any, int], limits: Sequence[Mapping[Operation, Seconds]]
 ) -> list[dict[str, Any]]:
     """What every distinct operation is, how often it occurs, and the time of all of these."""
     return [

@@ -82,8 +82,8 @@ def _counted_alike(model: Any, image_size: int, batch_size: int, rounds: int) ->
     if not trainer.model.spec.free_iterations:
         trainer = _trainer(model, image_size, batch_size, 0)
     traced = arithmetic.step_operations(trainer)
-    counts = arithmetic.convolutions(traced)
-    return sum(c.operations * n for c, n in counts.items()) + arithmetic.matrix_operations(traced)
+    convolutions, products = arithmetic.convolutions(traced), arithmetic.matrix_products(traced)
+    return arithmetic.total(convolutions) + arithmetic.total(products)
 
 
 def _trainer(model: Any, image_size: int, batch_size: int, rounds: int) -> Trainer:

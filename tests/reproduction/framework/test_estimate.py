@@ -17,9 +17,9 @@ from iodine.training.trainer import Trainer
 def traced(config):
     """The operations of one step with all its rounds, without any shortcut."""
     operations = arithmetic.step_operations(Trainer(config, tf.distribute.get_strategy()))
-    counts = arithmetic.convolutions(operations)
-    by_convolutions = sum(c.operations * number for c, number in counts.items())
-    return by_convolutions + arithmetic.matrix_operations(operations)
+    convolutions = arithmetic.convolutions(operations)
+    products = arithmetic.matrix_products(operations)
+    return arithmetic.total(convolutions) + arithmetic.total(products)
 
 
 def by_hand(config, decoder, refinement):
