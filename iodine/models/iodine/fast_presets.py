@@ -141,8 +141,8 @@ def _shapes_fast() -> Config:
 def _multi_dsprites_binarized_fast() -> Config:
     """Two or three white sprites of 64 x 64 pixels, by the recipe of `shapes_fast`.
 
-    docs/learning/multi_dsprites_binarized_fast.md. 10,000 steps are an hour or two of one core. Begun
-    only: foreground ARI 0.55 after 4,000 (320 validation scenes; the paper's model: 0.648).
+    docs/learning/multi_dsprites_binarized_fast.md. 10,000 steps are an hour or two of one core.
+    Begun only: foreground ARI 0.55 after 4,000 (320 validation scenes; the paper: 0.648).
     """
     dataset = "multi_dsprites/binarized_generated"
     return _binary("multi_dsprites_binarized_fast", dataset, image_size=64)
