@@ -1,12 +1,13 @@
 """`iodine-analyze --run=RUN STUDY`: looks into the model of any run.
 
 STUDY is one of
-  probe      how well a linear layer reads the true factors of objects from their latents (Figure 5)
-  traverse   what single latents of one slot do to a scene (Figure 6)
-  project    latents of objects in the plane, by PCA and t-SNE (Figures 24 to 29)
-  iterate    how a scene is taken apart over the iterations, and the curves of all (Figures 7 and 8)
-  reread     how many ways there are in which one image is taken apart, by other samples (Figure 10)
-  sample     scenes drawn from the prior
+  probe       how well a linear layer reads the true factors of objects from latents (Figure 5)
+  disentangle whether single latents stand for single factors: DCI, a number beside Figure 6
+  traverse    what single latents of one slot do to a scene (Figure 6)
+  project     latents of objects in the plane, by PCA and t-SNE (Figures 24 to 29)
+  iterate     how a scene is taken apart over the iterations, and curves of all (Figures 7 and 8)
+  reread      how many ways there are in which one image is taken apart (Figure 10)
+  sample      scenes drawn from the prior
 Each leaves pictures, a CSV and a JSON file named like it in --output.
 """
 
@@ -21,7 +22,7 @@ from iodine.api.images import as_batch
 from iodine.datasets import catalogue, pipelines, reading
 from iodine.errors import UserError
 from iodine.launch import app
-from iodine.studies import iterate, probe, project, reread, sample, traverse
+from iodine.studies import disentangle, iterate, probe, project, reread, sample, traverse
 from iodine.studies.findings import Findings, write
 from iodine.studies.subject import Subject
 
@@ -41,8 +42,8 @@ _IMAGE = flags.DEFINE_multi_string(
 _NUM_IMAGES = flags.DEFINE_integer(
     "num_images",
     None,
-    "Images from the start of the split; by default 1,000 for probe, 300 for project, 320 for "
-    "iterate, 64 for traverse, or all if there are fewer.",
+    "Images from the start of the split; by default 1,000 for probe and disentangle, 300 for "
+    "project, 320 for iterate, 64 for traverse, or all if there are fewer.",
     lower_bound=1,
 )
 _SCENE = flags.DEFINE_integer(
@@ -86,6 +87,7 @@ def _reread(subject: Subject) -> Findings:
 
 STUDIES: Mapping[str, _Study] = {
     "probe": _Study(probe.study, 1_000),
+    "disentangle": _Study(disentangle.study, 1_000),
     "traverse": _Study(lambda s: traverse.study(s, _SCENE.value, _NUM_LATENTS.value), 64),
     "project": _Study(project.study, 300),
     "iterate": _Study(lambda s: iterate.study(s, _SCENE.value), 320),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from iodine.analysis import object_latents, probes, scene_latents
+from iodine.analysis.factors import factors_of
 from iodine.analysis.object_latents import ObjectLatents
 from iodine.analysis.probes import FactorScore
 from iodine.analysis.scene_latents import SceneLatents
@@ -31,7 +32,7 @@ def score(latents: ObjectLatents | SceneLatents) -> dict[str, FactorScore | str]
     """By factor its score, or in one line why there is none, such as too few objects."""
     probe: Any = scene_latents.probe if isinstance(latents, SceneLatents) else probes.probe
     scores: dict[str, FactorScore | str] = {}
-    for factor in probes.factors_of(latents):
+    for factor in factors_of(latents):
         try:
             [scores[factor.name]] = probe(latents, [factor])
         except UserError as error:

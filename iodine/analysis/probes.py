@@ -5,58 +5,21 @@ other than those that they are scored on; `factor_regression.py` trains one besi
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from iodine.analysis.factors import MIN_IMAGES, Factor, Objects, Split, split_by_image, target_of
 from iodine.analysis.object_latents import require_finite
 from iodine.errors import UserError
-from iodine.models.parts.factor_regression import KINDS
 
-# What the factors of our data sets are, by name: those stored as integer ids, and as numbers.
-# Not among them: CLEVR's `rotation`, as a sphere shows none, and `z`, which its size decides.
-_IDS = ("shape", "size", "material", "color", "label", "texture")
-_NUMBERS = {
-    "x": "scalar",
-    "y": "scalar",
-    "pixel_coords": "scalar",  # what the released code takes for the position in CLEVR
-    "scale": "scalar",
-    "orientation": "angle",  # symmetric sprites show it only in part, so no probe reaches 1
-    "phase": "angle",
-    "color": "scalar",  # RGB in [0, 1]; if all are 0 or 1 it is one of a few colours: categorical
-}
-
-_MIN_IMAGES = 10  # in each part; with fewer a score and its spread mean nothing
 _RESAMPLES = 1_000
 # A penalty of 1 hides categories that correlated latents do hold linearly.
 _INVERSE_PENALTY = 100.0
 _MAX_ITERATIONS = 10_000  # a few hundred are usual
-
-
-class Objects(Protocol):
-    """What a probe has to know of N objects, as in `ObjectLatents`."""
-
-    @property
-    def latents(self) -> np.ndarray:
-        """[N, Z]."""
-
-    @property
-    def factors(self) -> dict[str, np.ndarray]:
-        """By name, [N] or [N, dimensions]."""
-
-    @property
-    def image(self) -> np.ndarray:
-        """int64 [N], the image that each object is in."""
-
-
-class Factor(NamedTuple):
-    """A factor to probe for."""
-
-    name: str
-    kind: str  # one of `factor_regression.KINDS`
 
 
 class FactorScore(NamedTuple):
@@ -71,29 +34,6 @@ class FactorScore(NamedTuple):
     std: float  # of the score, by bootstrap over test images
     num_train: int  # objects
     num_test: int
-
-
-class _Split(NamedTuple):
-    train: np.ndarray  # bool [N]
-    test_images: np.ndarray  # int [N test objects], numbered from 0
-
-
-def factors_of(latents: Objects) -> list[Factor]:
-    """The stored factors that a probe makes sense for; none that is the same for all objects."""
-    factors = []
-    for name in dict.fromkeys([*_NUMBERS, *_IDS]):
-        values = latents.factors.get(name)
-        if values is None or np.all(values == values[:1]):
-            continue
-        if np.issubdtype(values.dtype, np.integer):
-            kind = "categorical" if name in _IDS else None
-        else:
-            kind = _NUMBERS.get(name)
-            if name == "color" and np.isin(values, (0, 1)).all():
-                kind = "categorical"
-        if kind:
-            factors.append(Factor(name, kind))
-    return factors
 
 
 def probe(
@@ -111,7 +51,7 @@ def probe(
 
     Args:
         latents: of all objects.
-        factors: see `factors_of`; angles in radians.
+        factors: see `factors.factors_of`; angles in radians.
         train_fraction: share of the images, in (0, 1), whose objects the probes are fitted to.
         seed: decides which images these are.
         places: int [N], which of the layer's outputs are asked about each object: a layer that
@@ -125,42 +65,15 @@ def probe(
     require_finite(latents.latents)
     if places is None:
         places = np.zeros(len(latents.image), int)
-    split = _split_by_image(latents.image, train_fraction, seed)
+    split = split_by_image(latents.image, train_fraction, seed)
     return [_score(latents, factor, split, places) for factor in factors]
 
 
-def _split_by_image(image: np.ndarray, train_fraction: float, seed: int) -> _Split:
-    images, number = np.unique(image, return_inverse=True)
-    num_train = round(train_fraction * len(images))
-    if min(num_train, len(images) - num_train) < _MIN_IMAGES:
-        raise UserError(
-            f"{len(images)} images with objects leave {num_train} to fit probes and "
-            f"{len(images) - num_train} to score them at train_fraction {train_fraction}; "
-            f"at least {_MIN_IMAGES} of each are needed"
-        )
-    order = np.random.default_rng(seed).permutation(len(images))
-    is_train = np.zeros(len(images), bool)
-    is_train[order[:num_train]] = True
-    train = is_train[number]
-    return _Split(train, np.unique(image[~train], return_inverse=True)[1])
-
-
-def _score(latents: Objects, factor: Factor, split: _Split, places: np.ndarray) -> FactorScore:
-    if factor.kind not in KINDS:
-        raise UserError(f"factor {factor.name!r}: kind {factor.kind!r} is none of {KINDS}")
-    if factor.name not in latents.factors:
-        raise UserError(
-            f"the data have no factor {factor.name!r}; they have {', '.join(latents.factors)}"
-        )
-    values = latents.factors[factor.name]
-    values = values.reshape(len(values), -1)  # [N, dimensions]
-    train, test = split.train, ~split.train
+def _score(latents: Objects, factor: Factor, split: Split, places: np.ndarray) -> FactorScore:
+    target, train, test = target_of(latents, factor, split), split.train, ~split.train
+    fit, statistics, score_of = _fit_numbers, _squares, _r_squared
     if factor.kind == "categorical":
-        target, fit = _categories(factor, values, train), _fit_categories
-        statistics, score_of = _hits, _accuracy
-    else:
-        target, fit = _numbers(factor, values, test), _fit_numbers
-        statistics, score_of = _squares, _r_squared
+        fit, statistics, score_of = _fit_categories, _hits, _accuracy
     inputs = latents.latents.astype(np.float64)
     predictions, constants = np.zeros_like(target), np.zeros_like(target)
     for place in np.unique(places[test]):
@@ -204,43 +117,11 @@ def _constant(target: np.ndarray) -> np.ndarray:
 
 
 def _require_enough(fitted: np.ndarray, place: int) -> None:
-    if fitted.sum() < _MIN_IMAGES:
+    if fitted.sum() < MIN_IMAGES:
         raise UserError(
             f"{fitted.sum()} training images have an object at place {place + 1}; at least "
-            f"{_MIN_IMAGES} are needed to fit a probe; give more images"
+            f"{MIN_IMAGES} are needed to fit a probe; give more images"
         )
-
-
-def _categories(factor: Factor, values: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Values [N, dimensions] as numbers of categories, int [N]."""
-    known, target = np.unique(values, axis=0, return_inverse=True)
-    target = target.reshape(-1)
-    if len(known) < 2:
-        raise UserError(f"factor {factor.name!r} is the same for all objects; leave it out")
-    counts = np.bincount(target)
-    counts_train = np.bincount(target[train], minlength=len(known))
-    rare = np.flatnonzero((counts < 2) | (counts_train < 1))
-    if len(rare):
-        first = rare[0]
-        raise UserError(
-            f"factor {factor.name!r}: {counts[first]} objects, {counts_train[first]} of them in "
-            f"training images, have the category {known[first].tolist()}, which is too few for a "
-            "probe; give more images"
-        )
-    return target
-
-
-def _numbers(factor: Factor, values: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Values [N, dimensions] as targets of a regression, float64 [N, D]."""
-    target = values.astype(np.float64)
-    if factor.kind == "angle":
-        target = np.concatenate([np.cos(target), np.sin(target)], axis=1)
-    if np.any(np.ptp(target[test], axis=0) == 0):
-        raise UserError(
-            f"factor {factor.name!r} is the same for all objects of the test images, so R^2 is "
-            "undefined; leave it out or give more images"
-        )
-    return target
 
 
 # Scores are functions of sums over objects, so that the bootstrap need not see objects again.

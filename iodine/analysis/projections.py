@@ -9,8 +9,8 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
+from iodine.analysis.factors import Factor
 from iodine.analysis.object_latents import require_finite
-from iodine.analysis.probes import Factor
 from iodine.errors import UserError
 
 METHODS = ("pca", "tsne")
@@ -85,7 +85,7 @@ def agreement(
 
     Args:
         points: [N, 2].
-        factors: see `probes.factors_of`.
+        factors: see `factors.factors_of`.
         values: by factor, [N] or [N, dimensions].
     """
     return [

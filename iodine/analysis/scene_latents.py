@@ -15,8 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from iodine.analysis import probes
+from iodine.analysis.factors import Factor
 from iodine.analysis.object_latents import collect_objects, objects_of
-from iodine.analysis.probes import Factor, FactorScore
+from iodine.analysis.probes import FactorScore
 from iodine.errors import UserError
 from iodine.evaluation import inference
 from iodine.models.interface import SceneModel
@@ -90,7 +91,7 @@ def probe(
 
     Args:
         scenes: of all objects.
-        factors: see `probes.factors_of`.
+        factors: see `factors.factors_of`.
         train_fraction: as for `probes.probe`.
         seed: likewise.
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from iodine.analysis.probes import Factor
+from iodine.analysis.factors import Factor
 from iodine.figures.decompositions import SLOT_COLORS, slot_color
 
 _MAX_COLUMNS = 3
@@ -35,7 +35,7 @@ def projection_figure(
 
     Args:
         points: [N, 2], see `projections.project`.
-        factors: see `probes.factors_of`.
+        factors: see `factors.factors_of`.
         values: by factor, [N] or [N, dimensions], such as `ObjectLatents.factors`. `color` of three
             dimensions is RGB in [0, 1] and shown as it is; other factors get a panel a dimension.
 

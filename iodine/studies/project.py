@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from iodine.analysis import object_latents, probes, projections
+from iodine.analysis import object_latents, projections
+from iodine.analysis.factors import Factor, factors_of
 from iodine.analysis.object_latents import ObjectLatents
-from iodine.analysis.probes import Factor
 from iodine.errors import UserError
 from iodine.figures.projections import projection_figure
 from iodine.studies.findings import Findings
@@ -59,7 +59,7 @@ def _latents(subject: Subject) -> tuple[ObjectLatents, list[Factor]]:
             subject.num_iterations,
             subject.seed,
         )
-        return latents, probes.factors_of(latents)
+        return latents, factors_of(latents)
     result = subject.decompose(subject.images)
     image, slot = np.nonzero(result.object_slots)
     if not len(slot):

@@ -7,8 +7,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score
 
+from iodine.analysis.factors import Factor, factors_of
 from iodine.analysis.object_latents import ObjectLatents
-from iodine.analysis.probes import Factor, factors_of, probe
+from iodine.analysis.probes import probe
 from iodine.errors import UserError
 
 IMAGES, OBJECTS = 300, 3

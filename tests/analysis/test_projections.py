@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from iodine.analysis.probes import Factor
+from iodine.analysis.factors import Factor
 from iodine.analysis.projections import project
 from iodine.errors import UserError
 from iodine.figures.decompositions import SLOT_COLORS, as_array

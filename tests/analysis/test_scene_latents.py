@@ -7,7 +7,7 @@ from sklearn.metrics import r2_score
 from small_models import build_model, small_config
 
 from iodine.analysis import scene_latents
-from iodine.analysis.probes import Factor
+from iodine.analysis.factors import Factor
 from iodine.analysis.scene_latents import SceneLatents, canonical_order, collect, probe
 from iodine.errors import UserError
 from iodine.models.parts.decoders import DecoderConfig

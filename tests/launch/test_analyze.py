@@ -40,9 +40,10 @@ def test_each_study_leaves_pictures_csv_and_json(program, tiny_run, tiny_data, t
     )
 
 
-def test_probe_needs_more_images(program, tiny_run, tiny_data, tmp_path):
+@pytest.mark.parametrize("study", ["probe", "disentangle"])
+def test_forests_and_probes_need_more_images(program, tiny_run, tiny_data, tmp_path, study):
     outcome = program(
-        "analyze", "probe", f"--run={tiny_run}", f"--data_dir={tiny_data}", f"--output={tmp_path}"
+        "analyze", study, f"--run={tiny_run}", f"--data_dir={tiny_data}", f"--output={tmp_path}"
     )
     assert outcome.code == 1
     assert "13 images with objects leave 10 to fit probes and 3 to score them" in outcome.error()
@@ -65,7 +66,11 @@ def test_own_pictures(program, tiny_run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
-        ((), 2, "what to do is missing; give one of: probe, traverse, project, iterate, reread, "),
+        (
+            (),
+            2,
+            "what to do is missing; give one of: probe, disentangle, traverse, ",
+        ),
         (("look",), 2, "unknown command 'look'; give one of: probe, "),
         (("probe", "sample"), 2, "unexpected argument 'sample'; see --help"),
         (("probe",), 1, "give either --data_dir=DIR, or --image=FILE once or more"),
@@ -85,5 +90,5 @@ def test_mistakes(program, tiny_run, tiny_data, tmp_path, arguments, code, line)
 def test_help_tells_the_studies(program):
     outcome = program("analyze", "--help")
     assert outcome.code == 0
-    assert "  reread     how many ways there are" in outcome.out
+    assert "  reread      how many ways there are" in outcome.out
     assert "--num_runs" in outcome.out

@@ -9,14 +9,15 @@ from linear_slots import LinearSlots, LinearSlotsConfig
 from PIL import Image
 from small_models import LATENT, SIDE, SLOTS, build_model, small_config, whole_config
 
-from iodine.analysis import multistability
+from iodine.analysis import disentanglement, multistability, object_latents
+from iodine.analysis.factors import Factor
 from iodine.api.model import Model
 from iodine.datasets import ambiguous_tetrominoes
 from iodine.errors import UserError
 from iodine.evaluation import ari, inference
 from iodine.models.vae.config import EncoderConfig, VaeConfig
 from iodine.models.vae.model import Vae
-from iodine.studies import iterate, probe, project, reread, sample, traverse
+from iodine.studies import disentangle, iterate, probe, project, reread, sample, traverse
 from iodine.studies.findings import write
 from iodine.studies.subject import Subject
 
@@ -88,6 +89,27 @@ def test_probe(model, vae):
     assert "one latent for all objects" in probe.study(Subject(vae, BATCHES)).summary
     with pytest.raises(UserError, match="the data have no mask and no visibility and no factors"):
         probe.study(Subject(model, BARE))
+
+
+def test_disentangle(model, vae):
+    """Against the measure on latents that are collected here."""
+    findings = disentangle.study(Subject(model, BATCHES))
+    latents = object_latents.collect(model.scene_model, BATCHES)
+    factors = [Factor("x", "scalar"), Factor("color", "categorical")]
+    expected = disentanglement.measure(latents, factors)
+    assert findings.numbers["disentanglement"] == expected.disentanglement
+    assert findings.numbers["completeness"] == expected.completeness
+    assert [row["factor"] for row in findings.numbers["factors"]] == ["x", "color"]
+    assert len(findings.table) == LATENT
+    table = np.array([[row["x"], row["color"]] for row in findings.table])
+    np.testing.assert_array_equal(table, expected.importance)
+    assert f"disentanglement {expected.disentanglement:.3f}, completeness" in findings.summary
+    shown = findings.figures["disentangle"].axes[0].images[0].get_array()
+    np.testing.assert_allclose(np.sort(shown, axis=1), np.sort(table.T, axis=1))
+    with pytest.raises(UserError, match="vae has one latent for a whole scene"):
+        disentangle.study(Subject(vae, BATCHES))
+    with pytest.raises(UserError, match="the data have no mask"):
+        disentangle.study(Subject(model, BARE))
 
 
 def test_project(model):

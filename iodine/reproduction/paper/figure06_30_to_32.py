@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from iodine.analysis import traversals
+from iodine.analysis import disentanglement, object_latents, traversals
+from iodine.analysis.factors import factors_of
 from iodine.analysis.traversal_effects import (
     MOVED_COLUMNS,
     MovedPixels,
@@ -27,6 +28,7 @@ from iodine.reproduction.framework.artifact import Artifact, Findings
 from iodine.reproduction.framework.budgets import Budget, Training
 from iodine.reproduction.framework.context import Context
 from iodine.reproduction.framework.wording import NOT_RUN
+from iodine.reproduction.paper import figure05
 
 _ROWS = 6  # latents that a figure shows, as in Figure 6
 _RANKING_SCENES = 64  # whose objects say which latents matter
@@ -138,6 +140,15 @@ def _compare_moved(moved: Mapping[str, Mapping[str, Any]]) -> str:
     return "; ".join(parts)
 
 
+def _disentanglement(context: Context) -> dict[str, float]:
+    """DCI of IODINE's slots over the images that Figure 5 looks at, without its parts."""
+    run = context.runs[IODINE]
+    batches = context.batches(run.config.data.dataset, figure05.num_images(context.budget))
+    latents = object_latents.collect(run.model, batches, seed=context.seed)
+    found = disentanglement.measure(latents, factors_of(latents))
+    return {"disentanglement": found.disentanglement, "completeness": found.completeness}
+
+
 def _block(context: Context, label: str, inferred: _Inferred | None) -> tuple[Block, list]:
     """A panel of Figure 6 with its lines of the table."""
     if inferred is None:
@@ -158,12 +169,19 @@ def _make_figure6(context: Context) -> Findings:
         blocks[label], by_panel[label] = _block(context, label, panels.get(label))
     rows = [row for of_panel in by_panel.values() for row in of_panel]
     moved = {label: _measure(context, inferred) for label, inferred in panels.items()}
-    of_slot = f"; IODINE, {effects_in_words(by_panel[IODINE])}" if by_panel[IODINE] else ""
+    of_slot, dci = "", None
+    if by_panel[IODINE]:
+        dci = _disentanglement(context)
+        of_slot = (
+            f"; IODINE, {effects_in_words(by_panel[IODINE])}; DCI disentanglement "
+            f"{dci['disentanglement']:.3f}, completeness {dci['completeness']:.3f}"
+        )
     return Findings(
         comparison=_compare_moved(moved) + of_slot,
         numbers={
             "kl": {label: inferred.kl.tolist() for label, inferred in panels.items()},
             "moved pixels": moved,
+            "DCI": dci,
             "latents": rows,
         },
         table=rows,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from iodine.analysis import object_latents, projections
-from iodine.analysis import probes as factor_probe
+from iodine.analysis.factors import factors_of
 from iodine.analysis.object_latents import ObjectLatents
 from iodine.figures.projections import projection_figure
 from iodine.reproduction.framework import tasks
@@ -28,7 +28,7 @@ def _make(context: Context) -> Findings:
             latents = _latents(context, run)
             for method, first in _FIRST_FIGURE.items():
                 points = projections.project(latents.latents, method, context.seed)
-                factors = factor_probe.factors_of(latents)
+                factors = factors_of(latents)
                 name = f"figure{first + number}"
                 figures[name] = projection_figure(points, factors, latents.factors)
                 rows += _rows(f"{task}, {name}, {method}", points, latents)
@@ -52,7 +52,7 @@ def _latents(context: Context, run: Run) -> ObjectLatents:
 
 
 def _rows(projection: str, points: np.ndarray, latents: ObjectLatents) -> list[dict[str, Any]]:
-    factors = factor_probe.factors_of(latents)
+    factors = factors_of(latents)
     return [
         {"projection": projection, "objects": len(points), **row}
         for row in projections.agreement(points, factors, latents.factors)

@@ -16,6 +16,7 @@ from iodine.models.vae.config import EncoderConfig, VaeConfig
 from iodine.models.vae.model import Vae
 from iodine.reproduction.framework import tasks
 from iodine.reproduction.framework.budgets import Budget
+from iodine.reproduction.paper import figure06_30_to_32
 from iodine.reproduction.paper import figure06_30_to_32 as latent_traversals
 from iodine.reproduction.paper.figure06_30_to_32 import FIGURE6, FIGURE30_32, IODINE, MULTI, SINGLE
 
@@ -63,6 +64,14 @@ def runs():
     }
 
 
+@pytest.fixture(autouse=True)
+def dci(monkeypatch):
+    """Of scenes with factors, which these have none of; `tests/studies` has it of real ones."""
+    found = {"disentanglement": 0.25, "completeness": 0.5}
+    monkeypatch.setattr(figure06_30_to_32, "_disentanglement", lambda context: found)
+    return found
+
+
 def context_of(runs, missing=None, scenes=scenes_of):
     return SimpleNamespace(
         runs=runs,
@@ -76,6 +85,7 @@ def context_of(runs, missing=None, scenes=scenes_of):
 
 def test_three_panels_are_drawn_and_told(runs):
     findings = FIGURE6.make(context_of(runs))
+    assert "DCI disentanglement 0.250, completeness 0.500" in findings.comparison
     by_model = {}
     for row in findings.table:
         by_model.setdefault(row["model"], []).append(row)
