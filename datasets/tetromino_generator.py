@@ -2,7 +2,8 @@
 
 Three pieces of four blocks each lie on a black ground without overlapping (they may touch, unless
 told otherwise), each in one of six colours, anywhere wholly inside the image and not aligned to the
-blocks. Variants of ours have one piece, or up to five, and no or at least one green square.
+blocks. Variants of ours have one piece, or up to five, no or at least one green square, or pieces
+that are aligned to each other's blocks.
 
 Pieces look as in the released file, where every block of 5 x 5 pixels is bevelled: ten records of
 it, drawn from their ids, corners and colours alone, came out the same in every pixel. Blocks of
@@ -136,6 +137,7 @@ def generate_scene(
     may_touch: bool = True,
     num_pieces: tuple[int, int] = (NUM_PIECES, NUM_PIECES),
     green_squares: bool | None = None,
+    aligned: bool = False,
 ) -> dict[str, np.ndarray | dict[str, np.ndarray]]:
     """Draws one scene, a pure function of its arguments.
 
@@ -154,6 +156,8 @@ def generate_scene(
       may_touch: whether pixels of two pieces may share an edge, as they may in the paper's data.
       num_pieces: least and greatest number of pieces, all equally frequent; 1 to 5.
       green_squares: True asks for at least one green square, False for none, None for either.
+      aligned: whether the blocks of all pieces lie on one grid, which lies anywhere, and the pieces
+        of scenes with odd indices have one colour, so that only their arrangement tells them apart.
 
     Returns:
       With L one more than the greatest number of pieces: `image` uint8 `[H, W, 3]`, in each
@@ -180,8 +184,11 @@ def generate_scene(
         has_one = _GREEN_SQUARE in zip(shape_ids, colors, strict=True)
         if green_squares in (None, has_one):
             break
-    pieces = [_piece(shape_id, image_size, block_size) for shape_id in shape_ids]
-    corners = _corners(pieces, image_size, may_touch, numbers)
+    if aligned:
+        colors = colors[:1] * count if index % 2 else colors
+        corners = _aligned_corners(shape_ids, image_size, block_size, may_touch, numbers)
+    else:
+        corners = _corners(shape_ids, image_size, block_size, may_touch, numbers)
     image, label_map = draw_pieces(shape_ids, corners, colors, image_size, block_size)
     return {"image": image, "label_map": label_map, **_entities(shape_ids, colors, corners, most)}
 
@@ -195,13 +202,31 @@ def _piece(shape_id: int, image_size: int, block_size: int) -> tuple[np.ndarray,
     return mask, bits
 
 
-def _corners(
-    pieces: list[tuple[np.ndarray, int]],
+def _aligned_corners(
+    shape_ids: list[int],
     image_size: int,
+    block_size: int,
+    may_touch: bool,
+    numbers: Iterator[int],
+) -> list[tuple[int, int]]:
+    """As `_corners` on a grid of whole blocks, which is then moved, uniformly within the image."""
+    corners = np.array(_corners(shape_ids, image_size // block_size, 1, may_touch, numbers))
+    ends = corners + [shape_mask(shape_id, 1).shape for shape_id in shape_ids]
+    first = corners.min(axis=0)
+    free = image_size - block_size * (ends.max(axis=0) - first)
+    moved = block_size * (corners - first) + [below(int(space) + 1, numbers) for space in free]
+    return [(int(row), int(column)) for row, column in moved]
+
+
+def _corners(
+    shape_ids: list[int],
+    image_size: int,
+    block_size: int,
     may_touch: bool,
     numbers: Iterator[int],
 ) -> list[tuple[int, int]]:
     """Top left corners, redrawn all together until the layout is admissible."""
+    pieces = [_piece(shape_id, image_size, block_size) for shape_id in shape_ids]
     stride = image_size + 1
     while True:
         corners = [

@@ -75,15 +75,17 @@ _RELEASED_URL = (
 class TetrominoesConfig(SceneConfig):
     """A variant of Tetrominoes.
 
-    `block_size`, `may_touch`, `num_pieces` and `green_squares` are those of `generate_scene`;
-    `is_ambiguous` says whether the scenes are those of `ambiguous_tetrominoes`. `motion` says
-    whether they are clips of `moving_tetrominoes`, and of which kind; empty for still images.
+    `block_size`, `may_touch`, `num_pieces`, `green_squares` and `aligned` are those of
+    `generate_scene`; `is_ambiguous` says whether the scenes are those of `ambiguous_tetrominoes`.
+    `motion` says whether they are clips of `moving_tetrominoes`, and of which kind; empty for still
+    images.
     """
 
     block_size: int = 5
     may_touch: bool = True
     num_pieces: tuple[int, int] = (NUM_PIECES, NUM_PIECES)
     green_squares: bool | None = None
+    aligned: bool = False
     is_ambiguous: bool = False
     motion: str = ""
 
@@ -103,7 +105,8 @@ class Tetrominoes(SceneBuilder):
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         "1.0.0": "First version. The 8 x 8 and the released variants are still at it.",
         "2.0.0": "Blocks of 5 x 5 pixels are bevelled as in the released file; they were flat. "
-        "New: more, single; moving_generated and its like; those with and without green squares.",
+        "New: more, single, aligned; moving_generated and its like; those with and without green "
+        "squares.",
     }
     BUILDER_CONFIGS = (
         TetrominoesConfig(
@@ -138,6 +141,16 @@ class Tetrominoes(SceneBuilder):
             seconds_a_scene=0.006,
             **_GENERATED,
             **_MORE,
+        ),
+        TetrominoesConfig(
+            name="aligned",
+            description="As generated, but the pieces' blocks lie on one grid, and in every second "
+            "scene all have one colour: what the ambiguous scenes are made of.",
+            aligned=True,
+            num_entities=NUM_ENTITIES,
+            seconds_a_scene=_SECONDS_A_SCENE,
+            **_GENERATED,
+            **_SIZES,
         ),
         TetrominoesConfig(
             name="single",
@@ -250,7 +263,9 @@ class Tetrominoes(SceneBuilder):
         place = self.settings["seed"], split, index, config.image_size[0], config.block_size
         if config.is_ambiguous:
             return ambiguous_tetrominoes.generate_scene(*place)
-        return generate_scene(*place, config.may_touch, config.num_pieces, config.green_squares)
+        return generate_scene(
+            *place, config.may_touch, config.num_pieces, config.green_squares, config.aligned
+        )
 
     def released_schema(self) -> released_records.Schema:
         """That of the released file."""

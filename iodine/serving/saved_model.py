@@ -25,7 +25,11 @@ class ServingModule(tf.Module):
     @tf.function(autograph=False)
     def decompose(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Maps image [B, H, W, 3], uint8 or float32 in [0, 1], to the fields of `Decomposition`."""
-        images = inference.as_float_images(image)
+        return self._decompose_floats(inference.as_float_images(image))
+
+    @tf.function(autograph=False)
+    def _decompose_floats(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """A function of its own, so that the model is traced once for both types of image."""
         results = inference.decompose_iterations(self._model, images, *self._arguments)
         return _outputs(results[-1])
 

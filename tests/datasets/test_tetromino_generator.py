@@ -169,9 +169,8 @@ def test_pieces_lie_anywhere_and_are_not_aligned_to_blocks(sized_scenes):
 
 def test_layouts_are_uniform_given_the_shapes():
     """Against a direct enumeration of all layouts of three pieces of one block's height."""
-    pieces = [generator._piece(1, 7, 1)] * 3
     numbers = random_streams.raw_numbers(0, "train", 0)
-    drawn = [tuple(generator._corners(pieces, 7, True, numbers)) for _ in range(20_000)]
+    drawn = [tuple(generator._corners([1, 1, 1], 7, 1, True, numbers)) for _ in range(20_000)]
     places = list(itertools.product(range(7), range(4)))
 
     def overlap(a, b):
@@ -234,3 +233,16 @@ def test_green_squares_are_asked_for_or_left_out(wanted):
         # All else is still drawn.
         shapes = np.concatenate([factors["shape"][1:] for factors in scenes])
         assert set(shapes.tolist()) == set(generator.SHAPES)
+
+
+def test_aligned_pieces_share_a_grid_and_in_every_second_scene_a_colour():
+    scenes = [generator.generate_scene(3, "train", i, aligned=True) for i in range(600)]
+    corners = np.array([[s["factors"]["x"][1:], s["factors"]["y"][1:]] for s in scenes]).astype(int)
+    assert np.all((corners - corners[..., :1]) % 5 == 0)
+    # Which grid: arrangements seven blocks high or wide have one place, narrower ones any.
+    offsets = np.bincount(corners[:, 0, 0] % 5, minlength=5)
+    assert offsets.min() > 60
+    assert all((s["label_map"] > 0).sum() == 3 * 4 * 25 for s in scenes)
+    one_colour = [len(np.unique(s["factors"]["color"][1:], axis=0)) == 1 for s in scenes]
+    assert all(one_colour[1::2])
+    assert np.mean(one_colour[::2]) < 0.1  # 1/36 is expected

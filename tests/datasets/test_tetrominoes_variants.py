@@ -15,6 +15,7 @@ SIZES = {
     "generated_no_green_squares": [60_000, 320, 5_000],
     "more_green_squares": [1_000, 320, 1_000],
     "single": [60_000, 320, 5_000],
+    "aligned": [60_000, 320, 5_000],
     "more": [1_000, 320, 1_000],
     "more_small": [1_000, 320, 1_000],
     "touching_small": [60_000, 320, 5_000],
@@ -25,6 +26,7 @@ VERSIONS = {
     "more_green_squares": "2.0.0",
     "more": "2.0.0",
     "single": "2.0.0",
+    "aligned": "2.0.0",
     "ambiguous": "2.0.0",
     "moving_generated": "2.0.0",
     "moving_entering_generated": "2.0.0",
@@ -52,6 +54,7 @@ def test_default_sizes(variant):
         ("more", (3, 5), None, {3, 4, 5}),
         ("more_green_squares", (3, 5), True, {3, 4, 5}),
         ("single", (1, 1), None, {1}),
+        ("aligned", (3, 3), None, {3}),
     ],
 )
 def test_data_on_disk_are_the_drawn_scenes(tmp_path, variant, num_pieces, green_squares, counts):
@@ -60,7 +63,8 @@ def test_data_on_disk_are_the_drawn_scenes(tmp_path, variant, num_pieces, green_
     examples = list(tfds.as_numpy(tfds.load(name, split="test", data_dir=str(tmp_path))))
     assert len(examples) == 12
     for index, example in enumerate(examples):
-        expected = generate_scene(0, "test", index, 35, 5, True, num_pieces, green_squares)
+        asked = num_pieces, green_squares, variant == "aligned"
+        expected = generate_scene(0, "test", index, 35, 5, True, *asked)
         np.testing.assert_array_equal(example["image"], expected["image"])
         np.testing.assert_array_equal(example["label_map"][..., 0], expected["label_map"])
         np.testing.assert_array_equal(example["visibility"], expected["visibility"])

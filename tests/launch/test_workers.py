@@ -126,6 +126,7 @@ def finish(process):
     return out
 
 
+@pytest.mark.slow
 def test_eight_devices_train_as_one(start, single, tmp_path):
     program = """if True:
         import iodine
