@@ -184,11 +184,11 @@ def generate_scene(
         has_one = _GREEN_SQUARE in zip(shape_ids, colors, strict=True)
         if green_squares in (None, has_one):
             break
+    grid = (image_size // block_size, 1) if aligned else (image_size, block_size)
+    corners = _corners(shape_ids, *grid, may_touch, numbers)
     if aligned:
         colors = colors[:1] * count if index % 2 else colors
-        corners = _aligned_corners(shape_ids, image_size, block_size, may_touch, numbers)
-    else:
-        corners = _corners(shape_ids, image_size, block_size, may_touch, numbers)
+        corners = _pixels_of_blocks(corners, shape_ids, image_size, block_size, numbers)
     image, label_map = draw_pieces(shape_ids, corners, colors, image_size, block_size)
     return {"image": image, "label_map": label_map, **_entities(shape_ids, colors, corners, most)}
 
@@ -202,19 +202,13 @@ def _piece(shape_id: int, image_size: int, block_size: int) -> tuple[np.ndarray,
     return mask, bits
 
 
-def _aligned_corners(
-    shape_ids: list[int],
-    image_size: int,
-    block_size: int,
-    may_touch: bool,
-    numbers: Iterator[int],
-) -> list[tuple[int, int]]:
-    """As `_corners` on a grid of whole blocks, which is then moved, uniformly within the image."""
-    corners = np.array(_corners(shape_ids, image_size // block_size, 1, may_touch, numbers))
-    ends = corners + [shape_mask(shape_id, 1).shape for shape_id in shape_ids]
-    first = corners.min(axis=0)
+def _pixels_of_blocks(corners, shape_ids, image_size, block_size, numbers):
+    """Corners that count blocks, in pixels; all moved alike, uniformly within the image."""
+    places = np.array(corners)
+    ends = places + [shape_mask(shape_id, 1).shape for shape_id in shape_ids]
+    first = places.min(axis=0)
     free = image_size - block_size * (ends.max(axis=0) - first)
-    moved = block_size * (corners - first) + [below(int(space) + 1, numbers) for space in free]
+    moved = block_size * (places - first) + [below(int(space) + 1, numbers) for space in free]
     return [(int(row), int(column)) for row, column in moved]
 
 

@@ -20,6 +20,11 @@ SMALL_BLOCK_SIZE = 1
 _SECONDS_A_SCENE = 0.0003
 _UNCHANGED = tfds.core.Version("1.0.0")  # of the variants that are still as they first were
 _SIZES: dict[str, Any] = {"num_train": 60_000, "num_validation": 320, "num_test": 5_000}
+_THREE_PIECES: dict[str, Any] = {
+    "num_entities": NUM_ENTITIES,
+    "seconds_a_scene": _SECONDS_A_SCENE,
+    **_SIZES,
+}
 _MORE: dict[str, Any] = {
     "num_pieces": (NUM_PIECES, MORE_PIECES),
     "num_entities": 1 + MORE_PIECES,
@@ -113,10 +118,8 @@ class Tetrominoes(SceneBuilder):
             name="generated",
             description="Drawn by this package as appendix B.3 describes, 35 x 35, blocks of 5, "
             "with the look of the released file.",
-            num_entities=NUM_ENTITIES,
-            seconds_a_scene=_SECONDS_A_SCENE,
             **_GENERATED,
-            **_SIZES,
+            **_THREE_PIECES,
         ),
         TetrominoesConfig(
             name="more",
@@ -129,10 +132,8 @@ class Tetrominoes(SceneBuilder):
             name="generated_no_green_squares",
             description="As generated, but no piece is a green square.",
             green_squares=False,
-            num_entities=NUM_ENTITIES,
-            seconds_a_scene=_SECONDS_A_SCENE,
             **_GENERATED,
-            **_SIZES,
+            **_THREE_PIECES,
         ),
         TetrominoesConfig(
             name="more_green_squares",
@@ -147,10 +148,8 @@ class Tetrominoes(SceneBuilder):
             description="As generated, but the pieces' blocks lie on one grid, and in every second "
             "scene all have one colour: what the ambiguous scenes are made of.",
             aligned=True,
-            num_entities=NUM_ENTITIES,
-            seconds_a_scene=_SECONDS_A_SCENE,
             **_GENERATED,
-            **_SIZES,
+            **_THREE_PIECES,
         ),
         TetrominoesConfig(
             name="single",
@@ -167,10 +166,8 @@ class Tetrominoes(SceneBuilder):
             # could be taken apart in several ways; at 35 x 35 the offsets mostly tell.
             description="The same task on 8 x 8 pixels, for CPUs; pieces share no edge.",
             may_touch=False,
-            num_entities=NUM_ENTITIES,
-            seconds_a_scene=_SECONDS_A_SCENE,
             **_GENERATED_SMALL,
-            **_SIZES,
+            **_THREE_PIECES,
         ),
         TetrominoesConfig(
             name="more_small",
@@ -183,10 +180,8 @@ class Tetrominoes(SceneBuilder):
         TetrominoesConfig(
             name="touching_small",
             description="As generated_small, but pieces may touch, as in the paper's data.",
-            num_entities=NUM_ENTITIES,
-            seconds_a_scene=_SECONDS_A_SCENE,
             **_GENERATED_SMALL,
-            **_SIZES,
+            **_THREE_PIECES,
         ),
         TetrominoesConfig(
             name="released",
